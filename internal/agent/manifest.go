@@ -1,0 +1,74 @@
+package agent
+
+import "time"
+
+// ManifestName is the file that makes a folder an agent.
+const ManifestName = "runagent.config.json"
+
+// Manifest is a parsed and checked runagent.config.json. Its fields are those
+// of the file, defaults filled in; environment references stay unexpanded.
+type Manifest struct {
+	AgentID     string
+	AgentName   string
+	Description string
+	Framework   string
+	Template    string
+	Version     string
+	Entrypoints []Entrypoint
+	// EnvVars holds env_vars as written: literals, ${VAR} and ${VAR:-default}.
+	EnvVars      map[string]string
+	Resources    Resources
+	Scaling      Scaling
+	NetworkAllow []string
+	Batch        BatchRules
+	Retries      Retries
+	OnConflict   string
+	Python       string
+	Requirements string
+	// Raw is the file's text.
+	Raw []byte
+}
+
+// Entrypoint is one callable of the agent as the manifest names it.
+type Entrypoint struct {
+	Tag         string
+	File        string
+	Module      string
+	Type        Type
+	Description string
+	Extractor   map[string]string
+	// A webhook entrypoint has these instead of File and Module.
+	WebhookURL string
+	Method     string
+	Timeout    time.Duration
+}
+
+// Resources bounds one instance. Zero values mean: the default.
+type Resources struct {
+	MemoryBytes int64
+	CPU         float64
+	Timeout     time.Duration
+	Concurrency int
+	PIDs        int
+	DiskBytes   int64
+}
+
+// Scaling bounds how many instances there are.
+type Scaling struct {
+	MinInstances, MaxInstances int
+	Target                     float64
+	IdleTimeout                time.Duration
+}
+
+// BatchRules says how single calls to a batch entrypoint are gathered.
+type BatchRules struct {
+	MaxSize int
+	MaxWait time.Duration
+	Isolate bool
+}
+
+// Retries says how often a durable invocation is tried.
+type Retries struct {
+	MaxAttempts int
+	Backoff     time.Duration
+}
