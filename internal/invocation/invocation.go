@@ -52,7 +52,8 @@ type Event struct {
 	// Seq is gap-free from 1, set by the Executor alone.
 	Seq  int64
 	Kind Kind
-	// Data is the chunk's JSON, or a LogLine's, or empty.
+	// Data is JSON: a chunk's item, a LogLine, and of Started
+	// {"invocation_id":…}, so that doors can name it before it has ended.
 	Data json.RawMessage
 }
 
