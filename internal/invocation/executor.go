@@ -2,7 +2,28 @@ package invocation
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/fault"
+)
+
+// DefaultTimeout bounds a call where neither the caller nor the agent does.
+const DefaultTimeout = 300 * time.Second
+
+// recordLimit is how much of a payload a record keeps.
+const recordLimit = 64 << 10
+
+// Causes that end a call's context, told apart by context.Cause.
+var (
+	errDeadline = errors.New("deadline passed")
+	errCanceled = errors.New("canceled by another caller")
 )
 
 // Options configures an Executor. Directory, Invoker and Recorder are needed.
@@ -10,16 +31,23 @@ type Options struct {
 	Directory Directory
 	Invoker   Invoker
 	Recorder  Recorder
-	Log       *slog.Logger
+	// Log gets internal errors; nil discards them.
+	Log *slog.Logger
 }
 
 // Executor runs invocations. It is safe for concurrent use.
 type Executor struct {
-	o Options
+	o       Options
+	running sync.Map // invocation ID → context.CancelCauseFunc
 }
 
 // NewExecutor returns an Executor.
-func NewExecutor(o Options) *Executor { return &Executor{o: o} }
+func NewExecutor(o Options) *Executor {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Executor{o: o}
+}
 
 // Outcome is what a door needs beyond the Result.
 type Outcome struct {
@@ -31,12 +59,276 @@ type Outcome struct {
 
 // Execute runs req and returns when it has ended. emit gets Started first,
 // then chunks and logs in order; the terminal event is the caller's to write
-// from what Execute returns. Outcome.ID is set as soon as an invocation exists,
-// also beside an error.
+// from what Execute returns. Outcome.ID is set once an invocation exists, also
+// beside an error. Errors are *fault.Error.
 func (x *Executor) Execute(ctx context.Context, req Request, emit func(Event) error) (Outcome, error) {
-	panic("not yet")
+	target, callable, err := x.choose(ctx, req)
+	if err != nil {
+		return Outcome{}, err
+	}
+	now := time.Now()
+	call := Call{
+		ID:          newID(),
+		Attempt:     1,
+		AgentID:     target.AgentID,
+		Revision:    target.Revision,
+		Entrypoint:  callable.Tag,
+		SessionID:   req.SessionID,
+		Args:        req.Args,
+		Kwargs:      req.Kwargs,
+		Deadline:    now.Add(limit(req, target)),
+		TraceParent: req.TraceParent,
+		Metadata:    req.Metadata,
+	}
+	rec := newRecord(call, req, now)
+	x.o.Recorder.Started(rec)
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	x.running.Store(call.ID, cancel)
+	defer x.running.Delete(call.ID)
+	timer := time.AfterFunc(time.Until(call.Deadline), func() { cancel(errDeadline) })
+	defer timer.Stop()
+
+	j := journal{emit: emit, began: now}
+	if callable.Streams {
+		j.items = make([]byte, 0, 256)
+	}
+	var res Result
+	if err = j.started(); err == nil {
+		res, err = x.o.Invoker.Invoke(ctx, call, j.event)
+	}
+	res.Timings.Total = time.Since(now)
+	res.Timings.FirstChunk = j.firstChunk
+	res.Chunks, res.Streams = j.chunks, callable.Streams
+
+	fail := x.settle(ctx, err)
+	out := Outcome{ID: call.ID, Target: target, Status: statusOf(fail), Result: res}
+	x.o.Recorder.Finished(finish(rec, out, fail, &j))
+	if fail != nil {
+		return out, fail
+	}
+	return out, nil
 }
 
-// Cancel stops a running invocation. Errors: fault.NotFound, fault.Conflict
-// when it has ended.
-func (x *Executor) Cancel(id string) error { panic("not yet") }
+// Cancel stops a running invocation. Errors: fault.NotFound when none with
+// that ID is running.
+func (x *Executor) Cancel(id string) error {
+	v, ok := x.running.Load(id)
+	if !ok {
+		return fault.New(fault.NotFound, "no running invocation has this ID")
+	}
+	v.(context.CancelCauseFunc)(errCanceled)
+	return nil
+}
+
+// choose finds the agent and the entrypoint a request means.
+func (x *Executor) choose(ctx context.Context, req Request) (*Target, *agent.Callable, error) {
+	target, err := x.o.Directory.Target(ctx, req.Agent)
+	if err != nil {
+		return nil, nil, err
+	}
+	callable, err := pick(target, req.Entrypoint)
+	if err != nil {
+		return nil, nil, err
+	}
+	if req.PlainOnly && callable.Streams {
+		return nil, nil, fault.New(fault.Validation, "entrypoint %q streams its result; call it as a stream", callable.Tag).WithField("entrypoint_tag")
+	}
+	if req.StreamOnly && !callable.Streams {
+		return nil, nil, fault.New(fault.Validation, "entrypoint %q does not stream; call it without a stream", callable.Tag).WithField("entrypoint_tag")
+	}
+	return target, callable, nil
+}
+
+// pick returns the entrypoint with the given tag, or the default one.
+func pick(t *Target, tag string) (*agent.Callable, error) {
+	if tag == "" {
+		if len(t.Callables) == 1 {
+			return &t.Callables[0], nil
+		}
+		for _, name := range []string{"main", "generic"} {
+			if c := t.Callable(name); c != nil {
+				return c, nil
+			}
+		}
+		return nil, fault.New(fault.Validation, "say which entrypoint to run; agent %q has %s", t.Slug, tagList(t)).WithField("entrypoint")
+	}
+	if c := t.Callable(tag); c != nil {
+		return c, nil
+	}
+	return nil, fault.New(fault.EntrypointNotFound, "entrypoint %q not found; agent %q has %s", tag, t.Slug, tagList(t)).WithField("entrypoint")
+}
+
+func tagList(t *Target) string {
+	var b []byte
+	for i, c := range t.Callables {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(b, c.Tag...)
+	}
+	return string(b)
+}
+
+// limit is how long the call may take.
+func limit(req Request, t *Target) time.Duration {
+	d := t.MaxTimeout
+	if d <= 0 {
+		d = DefaultTimeout
+	}
+	if req.Timeout > 0 && req.Timeout < d {
+		d = req.Timeout
+	}
+	if req.AnswerEarly {
+		d -= min(d/20, 250*time.Millisecond)
+	}
+	return d
+}
+
+// settle turns how a call ended into what its caller is told.
+func (x *Executor) settle(ctx context.Context, err error) *fault.Error {
+	if err == nil {
+		return nil
+	}
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errDeadline):
+		return fault.New(fault.Timeout, "the call did not end before its deadline")
+	case errors.Is(cause, errCanceled):
+		return fault.New(fault.Canceled, "the call was canceled")
+	case cause != nil:
+		return fault.New(fault.Canceled, "the caller went away")
+	}
+	if e := fault.As(err); e != nil {
+		return e
+	}
+	if errors.Is(err, context.Canceled) {
+		return fault.New(fault.Canceled, "the caller went away")
+	}
+	x.o.Log.Error("invocation failed inside the server", "error", err)
+	return fault.New(fault.Internal, "internal error: %w", err)
+}
+
+func statusOf(e *fault.Error) Status {
+	if e == nil {
+		return Succeeded
+	}
+	switch e.Code {
+	case fault.Timeout:
+		return TimedOut
+	case fault.Canceled:
+		return CanceledS
+	default:
+		return FailedS
+	}
+}
+
+// journal numbers events and keeps what the record needs of them.
+type journal struct {
+	emit       func(Event) error
+	began      time.Time
+	seq        int64
+	chunks     int
+	firstChunk time.Duration
+	items      []byte // the stream's items, comma-separated, up to recordLimit
+	size       int64  // of all of them
+}
+
+func (j *journal) started() error {
+	j.seq = 1
+	return j.emit(Event{Seq: 1, Kind: Started})
+}
+
+func (j *journal) event(e Event) error {
+	j.seq++
+	e.Seq = j.seq
+	if e.Kind == Chunk {
+		if j.chunks == 0 {
+			j.firstChunk = time.Since(j.began)
+		}
+		j.chunks++
+		j.size += int64(len(e.Data)) + 1
+		if room := recordLimit - len(j.items); room > 0 {
+			sep := byte(',')
+			if len(j.items) == 0 {
+				sep = '['
+			}
+			j.items = append(append(j.items, sep), e.Data[:min(room, len(e.Data))]...)
+		}
+	}
+	return j.emit(e)
+}
+
+// newRecord is the record of a call that has just begun.
+func newRecord(call Call, req Request, now time.Time) Record {
+	return Record{
+		ID: call.ID, ProjectID: "default", NodeID: "local", Attempt: call.Attempt,
+		AgentID: call.AgentID, Revision: call.Revision, Entrypoint: call.Entrypoint,
+		SessionID: call.SessionID, Status: Running, CreatedAt: now,
+		Input: NewPayload(inputJSON(call), recordLimit),
+		Door:  req.Door, SDKType: req.SDKType, Client: req.Client, RequestID: req.RequestID,
+	}
+}
+
+// inputJSON joins the parts of a call's input into one object.
+func inputJSON(c Call) []byte {
+	b := make([]byte, 0, len(c.Args)+len(c.Kwargs)+24)
+	b = append(b, '{')
+	if c.Args != nil {
+		b = append(append(b, `"args":`...), c.Args...)
+	}
+	if c.Kwargs != nil {
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(append(b, `"kwargs":`...), c.Kwargs...)
+	}
+	return append(b, '}')
+}
+
+func finish(rec Record, out Outcome, fail *fault.Error, j *journal) Record {
+	rec.Status = out.Status
+	rec.FinishedAt = rec.CreatedAt.Add(out.Result.Timings.Total)
+	rec.Start = out.Result.Start
+	rec.Chunks = j.chunks
+	rec.Timings = out.Result.Timings
+	rec.Usage = out.Result.Usage
+	if fail != nil {
+		rec.Error = errorJSON(fail)
+	}
+	switch {
+	case out.Result.Streams && j.size < recordLimit:
+		if len(j.items) == 0 {
+			j.items = append(j.items, '[')
+		}
+		rec.Output = Payload{JSON: append(j.items, ']'), Size: j.size + 1}
+	case out.Result.Streams:
+		rec.Output = Payload{JSON: j.items, Size: j.size + 1, Truncated: true}
+	case fail == nil:
+		rec.Output = NewPayload(out.Result.Output, recordLimit)
+	}
+	return rec
+}
+
+// errorJSON is the error as records keep it: the wire's error object.
+func errorJSON(e *fault.Error) json.RawMessage {
+	raw, err := json.Marshal(struct {
+		Code       fault.Code      `json:"code"`
+		Message    string          `json:"message"`
+		Details    json.RawMessage `json:"details,omitempty"`
+		Field      string          `json:"field,omitempty"`
+		Suggestion string          `json:"suggestion,omitempty"`
+	}{e.Code, e.Message, e.Details, e.Field, e.Suggestion})
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+func newID() string {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return uuid.NewString() // the system's random source failed once: any unique ID will do
+	}
+	return id.String()
+}

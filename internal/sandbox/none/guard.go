@@ -1,0 +1,223 @@
+//go:build linux
+
+package none
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// GuardCommand is the hidden command under which the binary runs as a guard.
+const GuardCommand = "guard-processes"
+
+// order is what the server asks of the guard; report what the guard answers.
+type order struct {
+	ID    int      `json:"id"`
+	Argv  []string `json:"argv"`
+	Env   []string `json:"env"`
+	Dir   string   `json:"dir"`
+	Files int      `json:"files"` // how many descriptors follow stdin, stdout and stderr
+}
+
+type report struct {
+	ID     int    `json:"id,omitempty"`
+	PID    int    `json:"pid,omitempty"`
+	Error  string `json:"error,omitempty"`
+	Exited int    `json:"exited,omitempty"` // pid
+	Status int    `json:"status,omitempty"`
+}
+
+// Guard is the process between the server and everything it starts. It is a
+// child subreaper, so whatever its descendants do (setsid, double fork) they
+// stay below it; when the server is gone, however it went, it kills them all
+// and exits. fd is its end of a SOCK_SEQPACKET pair.
+//
+// The death signal of a process follows the thread that started it, so all of
+// Guard runs locked to one thread; starting is done there only.
+func Guard(fd int) error {
+	runtime.LockOSThread()
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("become subreaper: %w", err)
+	}
+	conn, err := packetConn(os.NewFile(uintptr(fd), "control"))
+	if err != nil {
+		return err
+	}
+	unix.CloseOnExec(fd)
+	g := &guard{conn: conn, orders: make(chan delivery), gone: make(chan struct{})}
+	go g.receive()
+	g.loop()
+	killBelow(os.Getpid())
+	return nil
+}
+
+type delivery struct {
+	order order
+	files []*os.File
+}
+
+type guard struct {
+	conn   *net.UnixConn
+	orders chan delivery
+	gone   chan struct{}
+}
+
+// receive reads orders until the server is gone.
+func (g *guard) receive() {
+	defer close(g.gone)
+	buf := make([]byte, maxPacket)
+	for {
+		n, files, err := recvFiles(g.conn, buf)
+		if err != nil || n == 0 {
+			return
+		}
+		var o order
+		if err := json.Unmarshal(buf[:n], &o); err != nil {
+			closeAll(files)
+			continue
+		}
+		g.orders <- delivery{o, files}
+	}
+}
+
+// loop starts what is ordered and reaps what ends. Ended children are found
+// by SIGCHLD; the ticker only covers a signal lost in a burst.
+func (g *guard) loop() {
+	chld := make(chan os.Signal, 16)
+	notifyChild(chld)
+	tick := time.NewTicker(30 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case d := <-g.orders:
+			pid, err := start(d)
+			closeAll(d.files)
+			g.answer(d.order.ID, pid, err)
+		case <-chld:
+			g.reap()
+		case <-tick.C:
+			g.reap()
+		case <-g.gone:
+			return
+		}
+	}
+}
+
+// answer reports a start, with the kernel's descriptor for the process. It
+// can't have been reaped yet: only loop reaps.
+func (g *guard) answer(id, pid int, err error) {
+	if err != nil {
+		g.send(report{ID: id, Error: err.Error()})
+		return
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		g.send(report{ID: id, PID: pid})
+		return
+	}
+	f := os.NewFile(uintptr(fd), "pidfd")
+	defer f.Close()
+	raw, err := json.Marshal(report{ID: id, PID: pid})
+	if err == nil {
+		_ = sendFiles(g.conn, raw, f)
+	}
+}
+
+func (g *guard) send(r report) {
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return
+	}
+	// A server that is gone can't read: loop learns of it by itself.
+	_, _ = g.conn.Write(raw)
+}
+
+func (g *guard) reap() {
+	for {
+		var ws syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &ws, syscall.WNOHANG, nil)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if err != nil || pid <= 0 {
+			return
+		}
+		g.send(report{Exited: pid, Status: int(ws)})
+	}
+}
+
+// start runs an order; the process dies with this thread, that is with the guard.
+func start(d delivery) (int, error) {
+	if len(d.files) != d.order.Files+3 {
+		return 0, fmt.Errorf("%d descriptors came, %d expected", len(d.files), d.order.Files+3)
+	}
+	path, err := exec.LookPath(d.order.Argv[0])
+	if err != nil {
+		return 0, err
+	}
+	fds := make([]uintptr, len(d.files))
+	for i, f := range d.files {
+		fds[i] = f.Fd()
+	}
+	return syscall.ForkExec(path, d.order.Argv, &syscall.ProcAttr{
+		Dir: d.order.Dir, Env: d.order.Env, Files: fds,
+		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
+	})
+}
+
+// killBelow kills all descendants of pid, which must be a subreaper of them,
+// until none is left.
+func killBelow(pid int) {
+	for {
+		kids := children(pid)
+		for _, k := range kids {
+			killTree(k)
+		}
+		var ws syscall.WaitStatus
+		if _, err := syscall.Wait4(-1, &ws, 0, nil); errors.Is(err, syscall.ECHILD) {
+			return
+		}
+	}
+}
+
+// killTree kills pid and its descendants. It stops each before looking for
+// children, so that none can be started behind its back.
+func killTree(pid int) {
+	_ = syscall.Kill(pid, syscall.SIGSTOP)
+	for _, k := range children(pid) {
+		killTree(k)
+	}
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// children returns the direct children of pid, of all its threads.
+func children(pid int) []int {
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return nil
+	}
+	var kids []int
+	for _, t := range tasks {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, t.Name()))
+		if err != nil {
+			continue
+		}
+		for _, f := range strings.Fields(string(raw)) {
+			if k, err := strconv.Atoi(f); err == nil {
+				kids = append(kids, k)
+			}
+		}
+	}
+	return kids
+}

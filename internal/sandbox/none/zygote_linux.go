@@ -1,0 +1,213 @@
+package none
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/runagent/runagent/internal/sandbox"
+)
+
+// zygote is a process that forks others on request.
+type zygote struct {
+	*process
+	driver *Driver
+	conn   *net.UnixConn
+	ready  chan sandbox.Imported
+
+	mu    sync.Mutex // guards all that follows
+	forks map[string]chan forked
+	kids  []*process
+}
+
+type forked struct {
+	pid, pidfd int
+	err        string
+}
+
+// packet is one message of the control socket, both ways.
+type packet struct {
+	Op      string   `json:"op"`
+	Token   string   `json:"token,omitempty"`
+	Modules []string `json:"modules,omitempty"`
+	File    bool     `json:"file,omitempty"`
+	PID     int      `json:"pid,omitempty"`
+	Status  int      `json:"status,omitempty"`
+	Error   string   `json:"error,omitempty"`
+	sandbox.Imported
+}
+
+// Import implements sandbox.Zygote.
+func (z *zygote) Import(ctx context.Context, modules []string) (sandbox.Imported, error) {
+	list, err := tempFile(modules)
+	if err != nil {
+		return sandbox.Imported{}, err
+	}
+	defer list.Close()
+	msg, err := json.Marshal(packet{Op: "import", File: true})
+	if err != nil {
+		return sandbox.Imported{}, err
+	}
+	if err := sendFiles(z.conn, msg, list); err != nil {
+		return sandbox.Imported{}, fmt.Errorf("ask zygote to import: %w", err)
+	}
+	select {
+	case r := <-z.ready:
+		return r, nil
+	case <-z.Done():
+		return sandbox.Imported{}, fmt.Errorf("zygote ended while importing: %s", z.Exit())
+	case <-ctx.Done():
+		return sandbox.Imported{}, ctx.Err()
+	}
+}
+
+// tempFile holds the list of modules, which may be too long for a packet.
+func tempFile(modules []string) (*os.File, error) {
+	fd, err := unix.MemfdCreate("modules", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make memory file: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "modules")
+	if modules == nil {
+		modules = []string{}
+	}
+	raw, err := json.Marshal(modules)
+	if err == nil {
+		_, err = f.WriteAt(raw, 0)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("write list of modules: %w", err)
+	}
+	return f, nil
+}
+
+// Fork implements sandbox.Zygote.
+func (z *zygote) Fork(ctx context.Context, token string, sock, stdout, stderr *os.File) (sandbox.Process, error) {
+	answer := make(chan forked, 1)
+	z.mu.Lock()
+	z.forks[token] = answer
+	z.mu.Unlock()
+	z.driver.mu.Lock()
+	z.driver.starting++
+	z.driver.mu.Unlock()
+	defer z.driver.started()
+
+	msg, err := json.Marshal(packet{Op: "fork", Token: token})
+	if err != nil {
+		return nil, err
+	}
+	if err := sendFiles(z.conn, msg, sock, stdout, stderr); err != nil {
+		return nil, fmt.Errorf("ask zygote to fork: %w", err)
+	}
+	select {
+	case f := <-answer:
+		if f.err != "" {
+			return nil, fmt.Errorf("fork: %s", f.err)
+		}
+		p := z.driver.adopt(f.pid, f.pidfd)
+		z.mu.Lock()
+		z.kids = append(z.kids, p)
+		z.mu.Unlock()
+		return p, nil
+	case <-z.Done():
+		return nil, errors.New("the zygote ended")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// receive takes the zygote's messages until it is gone.
+func (z *zygote) receive() {
+	defer z.conn.Close()
+	buf := make([]byte, maxPacket)
+	for {
+		n, files, err := recvFiles(z.conn, buf)
+		if err != nil || n == 0 {
+			break
+		}
+		var p packet
+		if err := json.Unmarshal(buf[:n], &p); err == nil {
+			z.handle(p, files)
+		}
+		closeAll(files)
+	}
+	// A zygote whose control socket has ended is of no use, alive or not.
+	z.Kill()
+	<-z.Done()
+	z.abandon()
+}
+
+func (z *zygote) handle(p packet, files []*os.File) {
+	switch p.Op {
+	case "ready":
+		select {
+		case z.ready <- p.Imported:
+		default:
+		}
+	case "forked", "fork_failed":
+		f := forked{pid: p.PID, pidfd: -1, err: p.Error}
+		if len(files) == 1 {
+			f.pidfd = dup(files[0])
+		}
+		z.mu.Lock()
+		answer := z.forks[p.Token]
+		delete(z.forks, p.Token)
+		z.mu.Unlock()
+		if answer != nil {
+			answer <- f
+		}
+	case "exit":
+		z.forget(p.PID)
+		z.driver.exited(p.PID, p.Status)
+	}
+}
+
+func (z *zygote) forget(pid int) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	for i, k := range z.kids {
+		if k.pid == pid {
+			z.kids = append(z.kids[:i], z.kids[i+1:]...)
+			return
+		}
+	}
+}
+
+// abandon settles children whose exit the zygote took with it. Those that
+// live on are the guard's children now, and it reports them.
+func (z *zygote) abandon() {
+	z.mu.Lock()
+	kids := z.kids
+	z.kids = nil
+	z.mu.Unlock()
+	for _, k := range kids {
+		if k.dead() {
+			select {
+			case <-k.done:
+			case <-time.After(time.Second): // the guard's report of a zombie it inherited
+				k.settle(sandbox.Exit{})
+			}
+		}
+	}
+}
+
+// dead reports whether the process is gone, or a zombie nobody has reaped.
+func (p *process) dead() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pidfd < 0 {
+		return true
+	}
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, 0)
+	return err == nil && n == 1
+}
+
+var _ sandbox.Zygote = (*zygote)(nil)
