@@ -1,0 +1,1 @@
+"""The part of RunAgent that runs inside an instance."""

@@ -1,0 +1,212 @@
+"""JSON in and out, the same whichever library the agent's environment has.
+
+orjson and msgspec are several times faster than the standard library and
+differ from it in corners: integers beyond 64 bits become floats, NaN becomes
+null, tuples with names become lists. A fast library is therefore asked only
+for what it does alike; everything else goes through ``json``, which decides.
+`tests/test_codec.py` holds one corpus that all codecs must agree on.
+"""
+
+import gc
+import json
+import marshal
+import re
+
+MAX_DEPTH = 200
+
+TOO_DEEP = "nested deeper than %d levels" % MAX_DEPTH
+
+
+class DecodeError(ValueError):
+    """The text is not JSON, or JSON that we refuse."""
+
+
+# Integers that a fast library may change have 19 digits or more. The first look
+# is a substring search in a copy where every digit is a 0; the second, exact
+# one leaves out most strings. Floats out of range are sought the same way.
+_DIGITS_ALIKE = bytes(
+    0x30 if 0x31 <= b <= 0x39 else 0x65 if b == 0x45 else b for b in range(256)
+)
+_LONG_INTEGER = re.compile(rb"(?:^|[\[:,\s])-?\d{19}")
+
+# A float in marshal's format that is not finite: exponent bits all set.
+_NOT_FINITE = re.compile(rb"g.{6}[\xf0-\xff][\x7f\xff]", re.DOTALL)
+
+_CONTAINERS = frozenset((dict, list, tuple))
+_PLAIN = _CONTAINERS | {str, int, float, bool, type(None)}
+
+
+def too_deep(value, limit=MAX_DEPTH):
+    """Say whether plain JSON data nests deeper than limit levels.
+
+    It goes down level by level, in C: gc knows what containers hold.
+    """
+    level = [value]
+    for _ in range(limit + 1):
+        kinds = set(map(type, level))
+        if kinds.isdisjoint(_CONTAINERS):
+            return False
+        if not kinds <= _PLAIN:
+            # Other objects lead to their classes and so to everything.
+            level = [item for item in level if type(item) in _CONTAINERS]
+        level = gc.get_referents(*level)
+    return True
+
+
+def _has_long_integer(data):
+    return (
+        b"0" * 19 in data.translate(_DIGITS_ALIKE) and _LONG_INTEGER.search(data) is not None
+    )
+
+
+def _may_overflow(data):
+    alike = data.translate(_DIGITS_ALIKE, b"+")
+    return b"0e000" in alike or b"0" * 300 in alike
+
+
+def _may_be_deep(text):
+    return len(text) > 2 * MAX_DEPTH and text.count(b"[") + text.count(b"{") > MAX_DEPTH
+
+
+def _marshaled(value):
+    """Return value in marshal's format, which takes exact plain types only.
+
+    Subclasses (named tuples, enums, OrderedDict) raise; sets and bytes pass.
+    """
+    try:
+        return marshal.dumps(value, 2)
+    except ValueError:
+        raise TypeError("not plain JSON data") from None
+
+
+def _refuse_constant(name):
+    raise DecodeError("%s is not JSON" % name)
+
+
+def _finite_float(text):
+    number = float(text)
+    if number - number != 0.0:
+        raise DecodeError("number out of range: %s" % (text if len(text) < 40 else text[:40] + "…"))
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_CAREFUL_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite_float)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_ASCII_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
+
+def _decode(data, decoder):
+    """Decode by the standard library, with one form of error for all."""
+    try:
+        return decoder.decode(str(data, "utf-8"))
+    except DecodeError:
+        raise
+    except UnicodeDecodeError as error:
+        raise DecodeError("not UTF-8 at byte %d" % error.start) from None
+    except RecursionError:
+        raise DecodeError(TOO_DEEP) from None
+    except json.JSONDecodeError as error:
+        raise DecodeError(
+            "not JSON: %s at line %d column %d" % (error.msg, error.lineno, error.colno)
+        ) from None
+    except ValueError as error:  # an integer of more digits than Python converts
+        raise DecodeError(str(error)) from None
+
+
+def _encode(value):
+    """Encode plain data by the standard library."""
+    try:
+        text = _ENCODER.encode(value)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:  # a lone surrogate: only its escape can be written
+        return _ASCII_ENCODER.encode(value).encode("ascii")
+
+
+class JSONCodec:
+    """The standard library, made strict."""
+
+    name = "json"
+
+    def loads(self, data):
+        """Decode UTF-8 bytes, raising DecodeError."""
+        data = bytes(data)
+        value = self._decode(data)
+        if _may_be_deep(data) and too_deep(value):
+            raise DecodeError(TOO_DEEP)
+        return value
+
+    def dumps(self, value):
+        """Encode plain JSON data, raising TypeError or ValueError for any other."""
+        text = self._encode(value)
+        if _may_be_deep(text) and too_deep(value):
+            raise ValueError(TOO_DEEP)
+        return text
+
+    def _decode(self, data):
+        return _decode(data, _CAREFUL_DECODER if _may_overflow(data) else _DECODER)
+
+    def _encode(self, value):
+        _marshaled(value)  # json would write subclasses in its own way
+        return _encode(value)
+
+
+class MsgspecCodec(JSONCodec):
+    """msgspec for reading. It writes too many types in ways of its own."""
+
+    name = "msgspec"
+
+    def __init__(self, msgspec_json):
+        self._fast_loads = msgspec_json.Decoder().decode
+
+    def _decode(self, data):
+        if _has_long_integer(data):
+            return _decode(data, _CAREFUL_DECODER)
+        try:
+            return self._fast_loads(data)
+        except (ValueError, RecursionError):
+            return _decode(data, _CAREFUL_DECODER)
+
+
+class OrjsonCodec(MsgspecCodec):
+    """orjson for reading and writing what it does as json does."""
+
+    name = "orjson"
+
+    def __init__(self, orjson):
+        self._fast_loads = orjson.loads
+        self._fast_dumps = orjson.dumps
+        self._options = (
+            orjson.OPT_PASSTHROUGH_DATACLASS
+            | orjson.OPT_PASSTHROUGH_DATETIME
+            | orjson.OPT_PASSTHROUGH_SUBCLASS
+        )
+
+    def _encode(self, value):
+        try:
+            text = self._fast_dumps(value, None, self._options)
+        except (TypeError, ValueError, RecursionError):
+            return super()._encode(value)
+        # Not-a-number is written as null: tell it from None.
+        if b"null" in text and _NOT_FINITE.search(_marshaled(value)):
+            return _encode(value)
+        return text
+
+
+def choose():
+    """Return the fastest codec that the environment has."""
+    try:
+        import orjson
+
+        return OrjsonCodec(orjson)
+    except (ImportError, AttributeError):
+        pass
+    try:
+        import msgspec.json
+
+        return MsgspecCodec(msgspec.json)
+    except (ImportError, AttributeError):
+        return JSONCodec()

@@ -1,0 +1,28 @@
+"""Results as JSON.
+
+Plain data goes straight to the codec. What the codec refuses is walked once
+and made plain, or refused in words that name the type and the place. Nothing
+is ever turned into text by ``str`` just because nothing else fits.
+`docs/values.md` holds the table of what becomes what.
+"""
+
+from . import plain
+from .codec import TOO_DEEP
+
+EncodeError = plain.EncodeError
+
+
+def encode(value, codec):
+    """Return value as JSON bytes, raising EncodeError."""
+    try:
+        return codec.dumps(value)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        pass
+    try:
+        return codec.dumps(plain.make_plain(value))
+    except EncodeError:
+        raise
+    except RecursionError:
+        raise EncodeError("result: " + TOO_DEEP) from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise EncodeError("result: %s" % error) from error
