@@ -1,1 +1,1 @@
-"""The part of RunAgent that runs inside an instance."""
+"""The part of RunAgent that runs inside an instance, beside the agent's code."""
