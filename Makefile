@@ -1,0 +1,80 @@
+# Everything this repository needs beyond Go, Python and make is installed by
+# the targets below into .tools/. `make help` lists them.
+
+GO            ?= go
+PYTHON        ?= python3
+GOLANGCI_LINT := v2.15.0
+UV            := 0.13.9
+VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS       := -s -w -X main.version=$(VERSION)
+FUZZTIME      ?= 30s
+TOOLS         := $(CURDIR)/.tools
+LINTER        := $(TOOLS)/bin/golangci-lint
+LINTER_STAMP  := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT).stamp
+UV_STAMP      := $(TOOLS)/uv-$(UV).stamp
+
+# The project's own uv comes first, so that `make run` uses what it installed.
+export PATH := $(TOOLS)/uv/bin:$(PATH)
+export GOLANGCI_LINT_CACHE ?= $(TOOLS)/cache/golangci-lint
+
+.DEFAULT_GOAL := build
+.PHONY: help build run test check lint fmt unit race shim-test generate generate-check fuzz cross tools uv toolchain clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## leave bin/runagent, static and reproducible
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/runagent ./cmd/runagent
+
+run: uv build ## serve examples/assistant, a LangGraph agent that needs no key
+	bin/runagent serve examples/assistant $(ARGS)
+
+test: tools toolchain ## all there is: lint, generated files, shim, then unit, conformance and e2e with -race
+	@MAKE='$(MAKE)' GO='$(GO)' scripts/test.sh all
+
+check: tools ## the quick subset: lint and the short tests of Go and shim
+	@MAKE='$(MAKE)' GO='$(GO)' scripts/test.sh quick
+
+lint: $(LINTER_STAMP) ## golangci-lint by .golangci.yml
+	$(LINTER) run ./...
+
+fmt: $(LINTER_STAMP) ## format the Go files
+	$(LINTER) fmt ./...
+
+shim-test: ## the shim's Python tests, under every Python 3.9+ found
+	@scripts/shim-test.sh
+
+generate: ## write again what is generated from code
+	$(GO) generate ./...
+
+generate-check: ## fail if a generated file is not what `make generate` writes
+	@scripts/generate-check.sh '$(GO)'
+
+fuzz: ## every fuzz target for FUZZTIME (default 30s)
+	@scripts/fuzz.sh '$(GO)' '$(FUZZTIME)'
+
+cross: ## build for the other systems that `serve` runs on
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./...
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./...
+
+tools: uv $(LINTER_STAMP) ## install the pinned tools into .tools/
+
+uv: $(UV_STAMP)
+
+$(UV_STAMP):
+	@scripts/install-uv.sh '$(PYTHON)' '$(UV)' '$(TOOLS)'
+	@touch $@
+
+$(LINTER_STAMP):
+	@mkdir -p $(TOOLS)/bin
+	@echo "installing golangci-lint $(GOLANGCI_LINT) into .tools/bin (about a minute, once)"
+	@GOFLAGS= GOBIN=$(TOOLS)/bin $(GO) install -trimpath \
+		github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
+	@touch $@
+
+# The race detector needs a C compiler; nothing else here does.
+toolchain:
+	@scripts/install-cc.sh
+
+clean: ## remove what was built and installed
+	rm -rf bin dist coverage.out .tools
