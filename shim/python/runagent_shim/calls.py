@@ -1,0 +1,100 @@
+"""One call, from its CALL frame to its answer, and the entrypoints called."""
+
+import struct
+from time import perf_counter_ns
+
+from runagent_context import _call as CURRENT  # noqa: F401 - the variable that says which call runs
+
+_HEAD = struct.Struct(">HHIIIII")
+_HEAD_SIZE = _HEAD.size
+
+# Why a call is to end, as CANCEL says it.
+CANCELED, DEADLINE, ENDING = 1, 2, 3
+
+
+class Call:
+    """A call in flight."""
+
+    __slots__ = (
+        "number",
+        "index",
+        "entry",
+        "payload",
+        "arrived",
+        "began",
+        "cancel",
+        "worker",
+        "task",
+        "items",
+        "bytes",
+        "used_items",
+        "used_bytes",
+        "wake",
+        "done",
+        "_limit",
+        "_meta",
+        "_args",
+    )
+
+    def __init__(self, number, payload):
+        self.number = number
+        self.payload = payload
+        self.arrived = perf_counter_ns()
+        self.index, _, self._limit, self.items, self.bytes, meta, args = _HEAD.unpack_from(payload)
+        self._meta = _HEAD_SIZE + meta
+        self._args = self._meta + args
+        self.began = self.cancel = self.used_items = self.used_bytes = 0
+        self.worker = self.task = self.wake = self.entry = None
+        self.done = False
+
+    def inputs(self, loads):
+        """Return the positional arguments and the keywords, None where absent."""
+        payload, start, middle = self.payload, self._meta, self._args
+        args = loads(payload[start:middle]) if middle > start else None
+        return args, loads(payload[middle:]) if len(payload) > middle else None
+
+    def metadata(self):
+        """Return the JSON object of metadata, b"" when there is none."""
+        return self.payload[_HEAD_SIZE : self._meta]
+
+    def remaining(self):
+        """Return the seconds until the deadline, None when there is none."""
+        if not self._limit:
+            return None
+        return max(0.0, self._limit / 1e3 - (perf_counter_ns() - self.arrived) / 1e9)
+
+
+# An entrypoint that was slow once runs on the pool for at least so many calls.
+_SLOW, _SLOWEST = 8, 64
+# A call on the pool that takes less than this would have done as well inline.
+_SHORT_NS = 500_000
+
+
+class Entry:
+    """An entrypoint of the agent, resolved to a function."""
+
+    __slots__ = ("tag", "file", "module", "kind", "fn", "binder", "bind", "streams", "submit", "inline", "_slow")
+
+    def __init__(self, tag, file, module, kind, fn, binder):
+        self.tag, self.file, self.module, self.kind = tag, file, module, kind
+        self.fn, self.binder, self.bind = fn, binder, binder.bind
+        self.streams = kind == "generic_stream" or tag.endswith("_stream")
+        self.submit = None  # serves a call elsewhere than on the reading thread
+        self.inline = False  # whether the reading thread serves it
+        self._slow = 0
+
+    def mark_slow(self):
+        """Have the next calls served on the pool: one has held up the reading thread."""
+        self._slow = _SLOW
+        self.inline = False
+
+    def took(self, wall, busy):
+        """Learn how long a call on the pool took, in all and on the processor, in nanoseconds."""
+        if self._slow == 0:
+            return
+        # Where the processor was busy with others, wall time says nothing.
+        if wall < _SHORT_NS:
+            self._slow -= 1
+            self.inline = self._slow == 0
+        elif busy > _SHORT_NS or wall > 4 * _SHORT_NS:
+            self._slow = min(self._slow + 1, _SLOWEST)

@@ -1,0 +1,119 @@
+"""The event loop, on the main thread, for everything asynchronous."""
+
+import asyncio
+import signal
+import sys
+import traceback
+from collections import deque
+from time import perf_counter_ns
+
+from .answers import TooLarge
+from .bind import BindError
+from .calls import CURRENT
+from .encode import EncodeError, encode
+
+# Stands for "call the function"; any other value is what a function returned.
+_CALL = object()
+
+
+class Loop:
+    """Serves coroutines, awaitables and async generators."""
+
+    def __init__(self, codec, writer, answers, streams):
+        self._codec = codec
+        self._writer = writer
+        self._answers = answers
+        self._streams = streams
+        self.on_thread = None  # on_thread(call, value) sends the items of a plain iterator
+        self._inbox = deque()
+        self._taking = self._flushing = False
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        self.soon = self.loop.call_soon_threadsafe
+
+    def run(self):
+        """Run for ever. Called on the main thread."""
+        signal.set_wakeup_fd(self.loop._csock.fileno(), warn_on_full_buffer=False)
+        while True:
+            try:
+                self.loop.run_forever()
+            except BaseException:
+                # sys.exit() in a task or a signal handler of the user's: the instance lives.
+                traceback.print_exc(file=sys.stderr)
+
+    def submit(self, call):
+        """Serve call on the loop. Safe for all threads, like finish."""
+        self.finish(call, _CALL)
+
+    def finish(self, call, value):
+        """Serve the rest of a call whose function returned an awaitable or async iterator."""
+        self._inbox.append((call, value))
+        if not self._taking:
+            self._taking = True
+            self.soon(self._take)
+
+    def cancel(self, call):
+        """Cancel the call's task if it has one. Safe for all threads."""
+        self.soon(self._cancel, call)
+
+    def flush_soon(self):
+        """Send what is pending once what is ready to run has run."""
+        if not self._flushing:
+            self._flushing = True
+            self.loop.call_soon(self._flush)
+
+    def _flush(self):
+        self._flushing = False
+        self._writer.flush()
+
+    def _cancel(self, call):
+        if call.task is not None and not call.done:
+            call.task.cancel()
+
+    def _take(self):
+        self._taking = False
+        inbox, create = self._inbox, self.loop.create_task
+        while inbox:
+            call, value = inbox.popleft()
+            call.task = create(self._serve(call, value))
+
+    async def _serve(self, call, value):
+        CURRENT.set(call)
+        answers = self._answers
+        try:
+            await self._finish(call, value)
+        except BindError as error:
+            answers.unbound(call, error)
+        except (EncodeError, TooLarge) as error:
+            answers.failed(call, type(error).__name__, str(error))
+        except BaseException as error:
+            answers.raised(call, error)
+        self.flush_soon()
+
+    async def _finish(self, call, value):
+        entry = call.entry
+        if not call.began:
+            call.began = perf_counter_ns()
+        if call.cancel:
+            _discard(value)
+            raise asyncio.CancelledError
+        if value is _CALL:
+            args, kwargs = entry.bind(*call.inputs(self._codec.loads))
+            value = entry.fn(*args, **kwargs)
+        if hasattr(value, "__await__"):
+            value = await value
+        if not entry.streams:
+            body = encode(value, self._codec)
+            self._answers.check(body)
+            self._answers.result(call, body)
+        elif hasattr(value, "__aiter__"):
+            await self._streams.pump_async(call, value, self)
+        else:
+            self.on_thread(call, value)
+
+
+def _discard(value):
+    """Close a coroutine that will never be awaited."""
+    close = getattr(value, "close", None)
+    if close is not None:
+        close()
