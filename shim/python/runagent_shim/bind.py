@@ -159,6 +159,8 @@ class _Plan:
         if name in self.all_names:
             return Mismatch(pointer, "can be given by position only")
         near = nearest(name, missing) or nearest(name, self.named)
+        if not near and missing:
+            near = "; missing: " + ", ".join(missing)
         return Mismatch(pointer, "no such parameter" + near)
 
     def check(self, args, kwargs):

@@ -14,6 +14,8 @@ import re
 
 MAX_DEPTH = 200
 
+_SHALLOW = 2 * MAX_DEPTH  # as many bytes can't nest deeper
+
 TOO_DEEP = "nested deeper than %d levels" % MAX_DEPTH
 
 
@@ -27,36 +29,40 @@ class DecodeError(ValueError):
 _DIGITS_ALIKE = bytes(
     0x30 if 0x31 <= b <= 0x39 else 0x65 if b == 0x45 else b for b in range(256)
 )
+_LONG = b"0" * 19
 _LONG_INTEGER = re.compile(rb"(?:^|[\[:,\s])-?\d{19}")
 
 # A float in marshal's format that is not finite: exponent bits all set.
 _NOT_FINITE = re.compile(rb"g.{6}[\xf0-\xff][\x7f\xff]", re.DOTALL)
 
 _CONTAINERS = frozenset((dict, list, tuple))
-_PLAIN = _CONTAINERS | {str, int, float, bool, type(None)}
 
 
-def too_deep(value, limit=MAX_DEPTH):
+def too_deep(value, limit=MAX_DEPTH, most=None):
     """Say whether plain JSON data nests deeper than limit levels.
 
-    It goes down level by level, in C: gc knows what containers hold.
+    It goes down level by level in C: gc knows what containers hold. most is a
+    number of values that no level of plain data can have; what seems to have
+    more holds other objects, which lead to their classes and so to everything.
     """
     level = [value]
-    for _ in range(limit + 1):
-        kinds = set(map(type, level))
-        if kinds.isdisjoint(_CONTAINERS):
+    for _ in range(limit):
+        level = gc.get_referents(*level)
+        if not level:
             return False
-        if not kinds <= _PLAIN:
-            # Other objects lead to their classes and so to everything.
-            level = [item for item in level if type(item) in _CONTAINERS]
+        if most is not None and len(level) > most:
+            break
+    return _too_deep_exactly(value, limit)
+
+
+def _too_deep_exactly(value, limit):
+    level = [value]
+    for _ in range(limit + 1):
+        level = [item for item in level if type(item) in _CONTAINERS]
+        if not level:
+            return False
         level = gc.get_referents(*level)
     return True
-
-
-def _has_long_integer(data):
-    return (
-        b"0" * 19 in data.translate(_DIGITS_ALIKE) and _LONG_INTEGER.search(data) is not None
-    )
 
 
 def _may_overflow(data):
@@ -65,7 +71,7 @@ def _may_overflow(data):
 
 
 def _may_be_deep(text):
-    return len(text) > 2 * MAX_DEPTH and text.count(b"[") + text.count(b"{") > MAX_DEPTH
+    return len(text) > _SHALLOW and text.count(b"[") + text.count(b"{") > MAX_DEPTH
 
 
 def _marshaled(value):
@@ -134,7 +140,7 @@ class JSONCodec:
     def loads(self, data):
         """Decode UTF-8 bytes, raising DecodeError."""
         data = bytes(data)
-        value = self._decode(data)
+        value = _decode(data, _CAREFUL_DECODER if _may_overflow(data) else _DECODER)
         if _may_be_deep(data) and too_deep(value):
             raise DecodeError(TOO_DEEP)
         return value
@@ -142,12 +148,9 @@ class JSONCodec:
     def dumps(self, value):
         """Encode plain JSON data, raising TypeError or ValueError for any other."""
         text = self._encode(value)
-        if _may_be_deep(text) and too_deep(value):
+        if _may_be_deep(text) and too_deep(value, most=2 * len(text)):
             raise ValueError(TOO_DEEP)
         return text
-
-    def _decode(self, data):
-        return _decode(data, _CAREFUL_DECODER if _may_overflow(data) else _DECODER)
 
     def _encode(self, value):
         _marshaled(value)  # json would write subclasses in its own way
@@ -162,13 +165,20 @@ class MsgspecCodec(JSONCodec):
     def __init__(self, msgspec_json):
         self._fast_loads = msgspec_json.Decoder().decode
 
-    def _decode(self, data):
-        if _has_long_integer(data):
-            return _decode(data, _CAREFUL_DECODER)
-        try:
-            return self._fast_loads(data)
-        except (ValueError, RecursionError):
-            return _decode(data, _CAREFUL_DECODER)
+    def loads(self, data):
+        """Decode UTF-8 bytes, raising DecodeError."""
+        if type(data) is not bytes:
+            data = bytes(data)
+        if _LONG in data.translate(_DIGITS_ALIKE) and _LONG_INTEGER.search(data):
+            value = _decode(data, _CAREFUL_DECODER)
+        else:
+            try:
+                value = self._fast_loads(data)
+            except Exception:  # what a library refuses, json may take, or say why not
+                value = _decode(data, _CAREFUL_DECODER)
+        if len(data) > _SHALLOW and _may_be_deep(data) and too_deep(value):
+            raise DecodeError(TOO_DEEP)
+        return value
 
 
 class OrjsonCodec(MsgspecCodec):

@@ -19,10 +19,17 @@ _UNIONS = (typing.Union, getattr(types, "UnionType", typing.Union))
 _MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
 
+_FORWARD = {}
+if sys.version_info >= (3, 14):  # annotations are evaluated when they are asked for
+    import annotationlib
+
+    _FORWARD = {"annotation_format": annotationlib.Format.FORWARDREF}
+
+
 def signature(fn):
     """Return fn's signature, or None where Python knows none."""
     try:
-        return inspect.signature(fn)
+        return inspect.signature(fn, **_FORWARD)
     except (TypeError, ValueError):
         return None
     except Exception:  # a __signature__ property of the author's, raising
@@ -32,11 +39,16 @@ def signature(fn):
 def annotations(fn):
     """Return {parameter: type} of fn, with EMPTY for what can't be resolved."""
     target = _annotated_function(fn)
-    raw = dict(getattr(target, "__annotations__", None) or {})
     try:
         return dict(typing.get_type_hints(target, include_extras=True))
     except Exception:  # one name that is not there spoils them all: go one by one
-        return {name: _resolve(hint, target) for name, hint in raw.items()}
+        return {name: _resolve(hint, target) for name, hint in _raw(target).items()}
+
+
+def _raw(target):
+    if _FORWARD:
+        return annotationlib.get_annotations(target, format=annotationlib.Format.FORWARDREF)
+    return dict(getattr(target, "__annotations__", None) or {})
 
 
 def _annotated_function(fn):
@@ -127,7 +139,8 @@ def class_hints(cls):
         for base in reversed(cls.__mro__):
             module = sys.modules.get(base.__module__)
             target = types.SimpleNamespace(__globals__=vars(module) if module else {})
-            for name, hint in (base.__dict__.get("__annotations__") or {}).items():
+            own = _raw(base) if _FORWARD else base.__dict__.get("__annotations__") or {}
+            for name, hint in own.items():
                 found[name] = _resolve(hint, target)
         return found
 
@@ -185,6 +198,9 @@ def whole_parameter(parameters, resolved):
 
 
 def is_message(hint):
-    """Say whether hint is a LangChain message class."""
+    """Say whether hint is a LangChain message class, or a union of nothing else."""
+    hint, _ = strip(hint)
+    if is_union(hint):
+        return all(is_message(part) for part in typing.get_args(hint))
     base = getattr(sys.modules.get("langchain_core.messages"), "BaseMessage", None)
     return base is not None and isinstance(hint, type) and issubclass(hint, base)

@@ -18,6 +18,8 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def schema_of(hint, defs):
     """Return the schema of an annotation; named classes go into defs."""
     hint, extras = hints.strip(hint)
+    if hints.is_message(hint):
+        return {"type": ["object", "string"], "description": "a LangChain message"}
     if extras and foreign.has_rules(extras):
         found = foreign.schema(hint, extras, defs)
         if found is not None:
@@ -156,8 +158,6 @@ def _generic(origin, args, defs):
 
 
 def _class(cls, defs):
-    if hints.is_message(cls):
-        return {"type": "object", "description": "a LangChain message"}
     if hints.is_model(cls) or hasattr(cls, "__pydantic_validator__"):
         return foreign.schema(cls, (), defs) or {"type": "object"}
     if issubclass(cls, enum.Enum):

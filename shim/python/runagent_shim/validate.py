@@ -36,6 +36,8 @@ class Mismatch(ValueError):
 def compile_check(hint, seen=None):
     """Return check(value, pointer), or None where every value is right."""
     hint, extras = hints.strip(hint)
+    if hints.is_message(hint):
+        return foreign.message
     if extras and foreign.has_rules(extras):
         check = foreign.compile_check(hint, extras)
         if check is not None:
