@@ -55,7 +55,7 @@ type Process interface {
 	Kill()
 }
 
-// Zygote is a process that forks others.
+// Zygote is a process that forks others. Its Kill ends it alone.
 type Zygote interface {
 	Process
 	// Import asks the zygote to import modules and waits until it may fork.

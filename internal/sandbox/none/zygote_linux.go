@@ -124,6 +124,15 @@ func (z *zygote) Fork(ctx context.Context, token string, sock, stdout, stderr *o
 	}
 }
 
+// Kill ends the zygote alone: what it forked lives on.
+func (z *zygote) Kill() {
+	z.process.mu.Lock()
+	defer z.process.mu.Unlock()
+	if z.pidfd >= 0 {
+		_ = unix.PidfdSendSignal(z.pidfd, unix.SIGKILL, nil, 0)
+	}
+}
+
 // receive takes the zygote's messages until it is gone.
 func (z *zygote) receive() {
 	defer z.conn.Close()

@@ -1,0 +1,195 @@
+package instance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/sandbox"
+	"github.com/runagent/runagent/internal/sandbox/none"
+)
+
+// guardVariable makes the test binary run as the guard of processes.
+const guardVariable = "RUNAGENT_TEST_GUARD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(guardVariable) != "" {
+		if err := none.Guard(3); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// memory keeps imports in the test.
+type memory struct{ saved chan Imports }
+
+func (m memory) Load() Imports { return Imports{Modules: []string{"json"}} }
+func (m memory) Save(i Imports) error {
+	select {
+	case m.saved <- i:
+	default:
+	}
+	return nil
+}
+
+// pythonPool serves one file of real Python through the real shim.
+func pythonPool(t testing.TB, source string, entrypoints []AdmittedEntrypoint, change func(*Spec)) (*Pool, *Nursery) {
+	t.Helper()
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Fatalf("these tests need python3: %v", err)
+	}
+	shim, err := filepath.Abs("../../shim/python")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := os.Getenv("SHIMDIR"); s != "" {
+		shim = s
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "agent.py"), []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	driver := none.New(none.Options{GuardArgv: []string{"/usr/bin/env", guardVariable + "=1", os.Args[0]}})
+	t.Cleanup(func() {
+		if err := driver.Close(); err != nil {
+			t.Errorf("close driver: %v", err)
+		}
+	})
+	boot := filepath.Join(shim, "boot.py")
+	n := NewNursery(NurseryOptions{
+		Driver: driver,
+		Zygote: sandbox.Spec{Argv: []string{python, boot, "zygote", "--fd", "3"}, Env: os.Environ(), Dir: dir},
+		Plain:  sandbox.Spec{Argv: []string{python, boot, "instance", "--fd", "3"}, Env: os.Environ(), Dir: dir},
+		Memory: memory{make(chan Imports, 8)},
+		OnLog:  func(l invocation.LogLine) { t.Logf("zygote: %s", l.Text) },
+	})
+	t.Cleanup(n.Close)
+	s := Spec{
+		Revision: "r1", Launcher: n, Grace: 500 * time.Millisecond,
+		Admission: Admission{AgentID: "a", AgentName: "a", Dir: dir, DataDir: dir, Entrypoints: entrypoints,
+			Limits: AdmittedLimits{ResultBytes: 10 << 20, LogLineBytes: 8 << 10}},
+	}
+	if change != nil {
+		change(&s)
+	}
+	p, err := newPool(t.Context(), s)
+	if err != nil {
+		t.Fatalf("start pool: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		p.Stop(ctx)
+	})
+	return p, n
+}
+
+func plain(tags ...string) []AdmittedEntrypoint {
+	var es []AdmittedEntrypoint
+	for _, tag := range tags {
+		es = append(es, AdmittedEntrypoint{Tag: tag, File: "agent.py", Module: tag})
+	}
+	return es
+}
+
+func invoke(t testing.TB, p *Pool, tag, kwargs string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	res, err := p.Invoke(ctx, invocation.Call{ID: "i-" + tag, Entrypoint: tag, Kwargs: json.RawMessage(kwargs)}, discard)
+	return string(res.Output), err
+}
+
+func TestPythonInstanceAnswers(t *testing.T) {
+	t.Parallel()
+	p, _ := pythonPool(t, `
+import os
+def main(x): return {"x": x, "pid": os.getpid()}
+async def later(x): return x
+def stream_stream(n):
+    for i in range(n): yield {"i": i}
+def bad(): raise ValueError("no")
+`, plain("main", "later", "stream_stream", "bad"), nil)
+	out, err := invoke(t, p, "main", `{"x":"é"}`)
+	if err != nil || !strings.HasPrefix(out, `{"x":"é"`) && !strings.HasPrefix(out, `{"x": "é"`) {
+		t.Errorf("main: %s, %v", out, err)
+	}
+	if out, err := invoke(t, p, "later", `{"x":[1,2.0]}`); err != nil || out != "[1,2.0]" {
+		t.Errorf("later: %s, %v", out, err)
+	}
+	if _, err := invoke(t, p, "bad", `{}`); err == nil || err.Error() != "ValueError: no" {
+		t.Errorf("bad: %v", err)
+	}
+	chunks := 0
+	_, err = p.Invoke(t.Context(), invocation.Call{ID: "i", Entrypoint: "stream_stream", Kwargs: json.RawMessage(`{"n":1000}`)}, func(e invocation.Event) error {
+		if e.Kind == invocation.Chunk {
+			if want := fmt.Sprintf(`{"i":%d}`, chunks); string(e.Data) != want {
+				return fmt.Errorf("chunk %s, want %s", e.Data, want)
+			}
+			chunks++
+		}
+		return nil
+	})
+	if err != nil || chunks != 1000 {
+		t.Errorf("stream: %d chunks, %v", chunks, err)
+	}
+}
+
+func TestPythonInstanceDeathIsToldAndMended(t *testing.T) {
+	t.Parallel()
+	p, _ := pythonPool(t, `
+import os, signal
+def leave(): os._exit(3)
+def crash(): os.kill(os.getpid(), signal.SIGSEGV)
+def main(): return 1
+`, plain("leave", "crash", "main"), nil)
+	if _, err := invoke(t, p, "leave", `{}`); err == nil || !strings.Contains(err.Error(), "exited with code 3") {
+		t.Errorf("leave: %v", err)
+	}
+	if _, err := invoke(t, p, "crash", `{}`); err == nil || !strings.Contains(err.Error(), "signal 11") {
+		t.Errorf("crash: %v", err)
+	}
+	if out, err := invoke(t, p, "main", `{}`); err != nil || out != "1" {
+		t.Errorf("main after the deaths: %s, %v", out, err)
+	}
+}
+
+func TestPythonInstanceSurvivesItsZygote(t *testing.T) {
+	t.Parallel()
+	p, n := pythonPool(t, "import os\ndef main(): return os.getpid()\n", plain("main"), nil)
+	before, err := invoke(t, p, "main", `{}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := n.zygote()
+	z.Kill()
+	within(t, z.Done(), "the end of the zygote")
+	if out, err := invoke(t, p, "main", `{}`); err != nil || out != before {
+		t.Errorf("main without zygote: %s, %v; want process %s as before", out, err, before)
+	}
+}
+
+func BenchmarkPythonEcho(b *testing.B) {
+	p, _ := pythonPool(b, "def main(**kw): return kw\n", plain("main"), nil)
+	b.SetParallelism(8)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if out, err := invoke(b, p, "main", `{"message":"hello","n":1}`); err != nil {
+				b.Fatal(out, err)
+			}
+		}
+	})
+}
