@@ -55,9 +55,6 @@ func pythonPool(t testing.TB, source string, entrypoints []AdmittedEntrypoint, c
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := os.Getenv("SHIMDIR"); s != "" {
-		shim = s
-	}
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "agent.py"), []byte(source), 0o600); err != nil {
 		t.Fatal(err)

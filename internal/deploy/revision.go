@@ -1,0 +1,49 @@
+// Package deploy brings revisions of an agent into service: build, start,
+// probe, switch, drain. It knows no process, no database and no HTTP.
+package deploy
+
+import (
+	"time"
+
+	"github.com/runagent/runagent/internal/agent"
+)
+
+// State is where a revision is in its life.
+type State string
+
+// The states of a revision, in order; Failed ends those that never served.
+const (
+	Pending  State = "pending"
+	Building State = "building"
+	Starting State = "starting"
+	Ready    State = "ready"
+	Retired  State = "retired"
+	Failed   State = "failed"
+)
+
+// Revision is an immutable version of an agent: its code, manifest and environment.
+type Revision struct {
+	ID    string
+	Agent *agent.Agent
+	// Snapshot is a folder with a copy of the sources, "" to read Agent.Dir.
+	Snapshot string
+	// Vars are the variables of the manifest and .env, expanded.
+	Vars map[string]string
+	// Environment is what Build made.
+	Environment Environment
+	CreatedAt   time.Time
+
+	// State and what follows are written by the Deployer only.
+	State     State
+	Callables []agent.Callable
+}
+
+// Environment is the interpreter and requirements that a revision runs with.
+type Environment struct {
+	// Key names what went into it: equal keys are interchangeable.
+	Key string
+	// Python is the interpreter's path, Version its version.
+	Python, Version string
+	// Dir is where it lives.
+	Dir string
+}

@@ -1,0 +1,95 @@
+package instance
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/runagent/runagent/internal/agent"
+)
+
+// Admission is what an instance is told before it imports user code: the
+// payload of ADMIT.
+type Admission struct {
+	AgentID   string            `json:"agent_id"`
+	AgentName string            `json:"agent_name"`
+	Dir       string            `json:"dir"`
+	Snapshot  string            `json:"snapshot"`
+	Env       map[string]string `json:"env"`
+	Unset     []string          `json:"unset,omitempty"`
+	DataDir   string            `json:"data_dir"`
+
+	Entrypoints []AdmittedEntrypoint `json:"entrypoints"`
+	Limits      AdmittedLimits       `json:"limits"`
+	Concurrency AdmittedConcurrency  `json:"concurrency"`
+	Batch       AdmittedBatch        `json:"batch"`
+}
+
+// AdmittedEntrypoint is one entrypoint to resolve.
+type AdmittedEntrypoint struct {
+	Tag    string     `json:"tag"`
+	File   string     `json:"file"`
+	Module string     `json:"module"`
+	Type   agent.Type `json:"type,omitempty"`
+}
+
+// AdmittedLimits bounds what an instance may send.
+type AdmittedLimits struct {
+	ResultBytes  int `json:"result_bytes"`
+	LogLineBytes int `json:"log_line_bytes"`
+}
+
+// AdmittedConcurrency bounds the calls in flight, by kind of function.
+type AdmittedConcurrency struct {
+	Sync  int `json:"sync"`
+	Async int `json:"async"`
+}
+
+// AdmittedBatch says how single calls to a batch entrypoint are gathered.
+type AdmittedBatch struct {
+	MaxSize   int  `json:"max_size"`
+	MaxWaitMS int  `json:"max_wait_ms"`
+	Isolate   bool `json:"isolate"`
+}
+
+// Readiness is what an instance says when it can take calls: READY.
+type Readiness struct {
+	Callables []agent.Callable `json:"entrypoints"`
+	// Modules are the names of all modules loaded from outside the folder, in
+	// the order in which they were loaded.
+	Modules  []string `json:"modules"`
+	Python   string   `json:"python"`
+	Codec    string   `json:"codec"`
+	ImportMS float64  `json:"import_ms"`
+	Warnings []string `json:"warnings"`
+}
+
+// ImportError says why an instance could not import the agent: FAILED.
+type ImportError struct {
+	Type      string `json:"type"`
+	Message   string `json:"message"`
+	Traceback string `json:"traceback"`
+	File      string `json:"file"`
+	Line      int    `json:"line"`
+}
+
+// Error names the place and the exception.
+func (e *ImportError) Error() string {
+	text := e.Message
+	if e.Type != "" {
+		text = e.Type + ": " + e.Message
+	}
+	if e.File == "" {
+		return text
+	}
+	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, text)
+}
+
+// userError is the payload of ERROR.
+type userError struct {
+	Code      string          `json:"code"`
+	Type      string          `json:"type"`
+	Message   string          `json:"message"`
+	Traceback string          `json:"traceback"`
+	Field     string          `json:"field"`
+	Details   json.RawMessage `json:"details"`
+}

@@ -1,0 +1,137 @@
+package instance
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/runagent/runagent/internal/invocation"
+)
+
+const (
+	// creditItems and creditBytes bound what one call may have on the way:
+	// enough that a fast reader never waits, little enough that 10,000 slow
+	// ones are bearable.
+	creditItems = 128
+	creditBytes = 256 << 10
+	// maxCallLogs bounds the log lines waiting for a slow reader of one call;
+	// lines beyond it are not lost to the instance's log, only to this reader.
+	maxCallLogs = 1024
+)
+
+// inflight is one call on an instance, from CALL to RESULT or ERROR.
+type inflight struct {
+	id         uint32
+	invocation string
+	slot       slotKind
+	wake       chan struct{} // holds a token when there is something to take
+
+	mu        sync.Mutex // guards all that follows
+	events    []invocation.Event
+	logs      int // log lines among events
+	partial   []byte
+	ended     bool
+	abandoned bool // its caller has gone: nothing is kept for it
+	result    result
+	failure   *userError
+	err       error // the instance's end
+
+	// overdue runs out when the instance does not confirm a cancel.
+	overdue *time.Timer
+	// pongsAtCancel is the instance's count of pongs when the cancel was sent.
+	pongsAtCancel int64
+}
+
+// add appends an event and wakes the caller.
+func (c *inflight) add(e invocation.Event) {
+	c.mu.Lock()
+	if c.abandoned || (e.Kind == invocation.Log && c.logs >= maxCallLogs) {
+		c.mu.Unlock()
+		return
+	}
+	if e.Kind == invocation.Log {
+		c.logs++
+	}
+	c.events = append(c.events, e)
+	c.mu.Unlock()
+	c.signal()
+}
+
+// finish ends the call and wakes the caller. The first end counts.
+func (c *inflight) finish(set func()) {
+	c.mu.Lock()
+	if !c.ended {
+		set()
+		c.ended = true
+	}
+	if c.overdue != nil {
+		c.overdue.Stop()
+	}
+	c.mu.Unlock()
+	c.signal()
+}
+
+func (c *inflight) signal() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take returns what has come since the last take.
+func (c *inflight) take(spare []invocation.Event) (events []invocation.Event, ended bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	events, c.events, c.logs = c.events, spare[:0], 0
+	return events, c.ended
+}
+
+// whole joins the parts of a split payload: it returns nil until the last.
+// What it returns is the receiver's own.
+func (c *inflight) whole(f frame, limit int) ([]byte, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.partial)+len(f.payload) > limit {
+		return nil, false
+	}
+	if f.more {
+		c.partial = append(c.partial, f.payload...)
+		return nil, true
+	}
+	if c.partial != nil {
+		p := append(c.partial, f.payload...)
+		c.partial = nil
+		return p, true
+	}
+	p := make([]byte, len(f.payload))
+	copy(p, f.payload)
+	return p, true
+}
+
+// callMetadata is the JSON that user code may ask for.
+func callMetadata(c invocation.Call) []byte {
+	b := make([]byte, 0, 128+len(c.Metadata))
+	b = append(b, `{"invocation_id":"`...)
+	b = append(b, c.ID...)
+	b = append(b, `","attempt":1`...)
+	if c.SessionID != "" {
+		b = append(b, `,"session_id":`...)
+		b = appendJSONString(b, c.SessionID)
+	}
+	if c.TraceParent != "" {
+		b = append(b, `,"traceparent":`...)
+		b = appendJSONString(b, c.TraceParent)
+	}
+	if c.Metadata != nil {
+		b = append(append(b, `,"metadata":`...), c.Metadata...)
+	}
+	return append(b, '}')
+}
+
+func appendJSONString(b []byte, s string) []byte {
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return append(b, `""`...)
+	}
+	return append(b, raw...)
+}

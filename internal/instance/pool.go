@@ -1,0 +1,416 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/invocation"
+)
+
+// The default bounds of a pool.
+const (
+	DefaultSyncSlots  = 64
+	DefaultAsyncSlots = 1000
+	DefaultQueue      = 1024
+	// steadyAfter is how long an instance must live for the backoff of its
+	// replacement to start anew.
+	steadyAfter = 10 * time.Second
+)
+
+// Spec is what a pool runs: one revision of an agent.
+type Spec struct {
+	Revision  string
+	Launcher  Launcher
+	Admission Admission
+	// Size is how many instances run; at least 1.
+	Size int
+	// SyncSlots and AsyncSlots bound the calls in flight on one instance, Queue
+	// the calls waiting for a slot; 0 means the default.
+	SyncSlots, AsyncSlots, Queue int
+	// ReadyWithin bounds how long one start may take; 0 means two minutes.
+	ReadyWithin time.Duration
+	// Grace is how long a canceled call may take to end; 0 means 5 s.
+	Grace time.Duration
+	// OnLog gets every line of user code and of the instances.
+	OnLog func(invocation.LogLine)
+	// OnReady is told what each new instance reported; may be nil.
+	OnReady func(Readiness)
+	Log     *slog.Logger
+}
+
+// Pool keeps the instances of one revision alive and hands out their slots.
+type Pool struct {
+	s      Spec
+	ctx    context.Context // ends when the pool is stopped
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu        sync.Mutex // guards all that follows
+	seats     []*seat
+	waiting   [slotKinds][]*waiter
+	queued    int
+	lastErr   error // of the last start, nil after a good one
+	callables []agent.Callable
+	stopping  bool
+}
+
+// seat is a live instance and its load.
+type seat struct {
+	in    *Instance
+	kind  invocation.StartKind // how it was started, until its first call
+	load  [slotKinds]int
+	since time.Time
+}
+
+// waiter is a call in the queue; it is given a seat, or an error.
+type waiter struct {
+	got chan *seat
+	err error
+}
+
+// newPool starts the instances of s and returns when the first is ready.
+func newPool(ctx context.Context, s Spec) (*Pool, error) {
+	s = withDefaults(s)
+	life, cancel := context.WithCancel(context.Background())
+	p := &Pool{s: s, ctx: life, cancel: cancel}
+	first, err := p.startOne(ctx)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	p.callables = first.in.Callables()
+	p.wg.Go(func() { p.tend(first) })
+	for range s.Size - 1 {
+		p.wg.Go(func() { p.tend(nil) })
+	}
+	return p, nil
+}
+
+func withDefaults(s Spec) Spec {
+	orDefault := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	orDefault(&s.Size, 1)
+	orDefault(&s.SyncSlots, DefaultSyncSlots)
+	orDefault(&s.AsyncSlots, DefaultAsyncSlots)
+	orDefault(&s.Queue, DefaultQueue)
+	if s.ReadyWithin <= 0 {
+		s.ReadyWithin = 2 * time.Minute
+	}
+	if s.Grace <= 0 {
+		s.Grace = graceAfterCancel
+	}
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
+	if s.OnLog == nil {
+		s.OnLog = func(invocation.LogLine) {}
+	}
+	s.Admission.Concurrency = AdmittedConcurrency{Sync: s.SyncSlots, Async: s.AsyncSlots}
+	return s
+}
+
+// tend keeps one instance alive: it starts a new one whenever it has ended.
+func (p *Pool) tend(st *seat) {
+	wait := backoff{}
+	for {
+		if st == nil {
+			var err error
+			if st, err = p.startOne(p.ctx); err != nil {
+				if p.ctx.Err() != nil {
+					return
+				}
+				p.s.Log.Error("instance could not be started", "agent_id", p.s.Admission.AgentID, "error", err)
+				if !wait.sleep(p.ctx) {
+					return
+				}
+				continue
+			}
+		}
+		// It may take no more calls and still have some: replace it now.
+		<-st.in.closing
+		p.leave(st)
+		if p.ctx.Err() != nil {
+			return
+		}
+		gone := st
+		p.wg.Go(func() { p.bury(gone) })
+		// The first replacement is made at once, later ones with backoff.
+		if time.Since(st.since) > steadyAfter {
+			wait.reset()
+		} else if wait.next > 0 && !wait.sleep(p.ctx) {
+			return
+		}
+		wait.next = max(wait.next, 50*time.Millisecond)
+		st = nil
+	}
+}
+
+// bury waits for an instance's end and tells how it came.
+func (p *Pool) bury(st *seat) {
+	<-st.in.Ended()
+	st.in.wg.Wait()
+	if p.ctx.Err() == nil {
+		p.s.OnLog(invocation.LogLine{
+			Time: time.Now().UTC(), Stream: "system", Level: "warning", Instance: st.in.ID, AgentID: p.s.Admission.AgentID,
+			Text: "instance " + st.in.ID + " ended: " + st.in.obituary() + "; it is replaced",
+		})
+	}
+}
+
+func (p *Pool) startOne(ctx context.Context) (*seat, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.s.ReadyWithin)
+	defer cancel()
+	st := &seat{since: time.Now()}
+	in, kind, err := start(ctx, startOptions{
+		launcher: p.s.Launcher, admission: &p.s.Admission, logs: p.s.OnLog, grace: p.s.Grace,
+		onFree: func(k slotKind) { p.release(st, k) },
+	})
+	if err == nil && p.s.OnReady != nil {
+		p.s.OnReady(in.ready)
+	}
+	p.mu.Lock()
+	p.lastErr = err
+	if err != nil {
+		if len(p.seats) == 0 {
+			p.failWaiters(p.unavailable())
+		}
+		p.mu.Unlock()
+		return nil, err
+	}
+	st.in, st.kind = in, kind
+	if p.stopping {
+		p.mu.Unlock()
+		in.kill(errDoomed)
+		<-in.Ended()
+		return nil, errDoomed
+	}
+	p.seats = append(p.seats, st)
+	p.serveWaiters(st)
+	p.mu.Unlock()
+	return st, nil
+}
+
+// leave takes a seat out of service.
+func (p *Pool) leave(st *seat) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, s := range p.seats {
+		if s == st {
+			p.seats = append(p.seats[:i], p.seats[i+1:]...)
+			return
+		}
+	}
+}
+
+// Invoke takes a slot, waiting in the bounded queue if it must, and carries
+// the call there.
+func (p *Pool) Invoke(ctx context.Context, call invocation.Call, emit func(invocation.Event) error) (invocation.Result, error) {
+	for {
+		began := time.Now()
+		st, kind, err := p.take(ctx, p.slotOf(call.Entrypoint))
+		if err != nil {
+			return invocation.Result{}, err
+		}
+		got := time.Now()
+		res, err := st.in.Invoke(ctx, call, emit)
+		if errors.Is(err, errDoomed) {
+			p.leave(st)
+			continue // nothing of the call was sent
+		}
+		res.Start = kind
+		if kind == invocation.Hot {
+			res.Timings.Queue = got.Sub(began)
+		} else {
+			res.Timings.Start = got.Sub(began)
+		}
+		res.Timings.Call = time.Since(got)
+		return res, err
+	}
+}
+
+func (p *Pool) slotOf(tag string) slotKind {
+	for i := range p.callables {
+		if p.callables[i].Tag == tag {
+			return kindOf(p.callables[i])
+		}
+	}
+	return slotSync
+}
+
+// limit is how many calls of a kind one instance takes.
+func (p *Pool) limit(k slotKind) int {
+	if k == slotAsync {
+		return p.s.AsyncSlots
+	}
+	return p.s.SyncSlots
+}
+
+// take returns a seat with a slot taken, and what the call found.
+func (p *Pool) take(ctx context.Context, k slotKind) (*seat, invocation.StartKind, error) {
+	p.mu.Lock()
+	if st := p.freest(k); st != nil {
+		st.load[k]++
+		p.mu.Unlock()
+		return st, invocation.Hot, nil
+	}
+	if p.stopping {
+		p.mu.Unlock()
+		return nil, "", errDoomed
+	}
+	if len(p.seats) == 0 && p.lastErr != nil {
+		err := p.unavailable()
+		p.mu.Unlock()
+		return nil, "", err
+	}
+	if p.queued >= p.s.Queue {
+		p.mu.Unlock()
+		return nil, "", fault.New(fault.Overloaded, "%d calls are already waiting for this agent; try again later", p.s.Queue).WithRetryAfter(time.Second)
+	}
+	kind := invocation.Hot
+	if len(p.seats) == 0 {
+		kind = invocation.Warm
+	}
+	w := &waiter{got: make(chan *seat, 1)}
+	p.waiting[k] = append(p.waiting[k], w)
+	p.queued++
+	p.mu.Unlock()
+	select {
+	case st := <-w.got:
+		if st == nil {
+			return nil, "", w.err
+		}
+		return st, kind, nil
+	case <-ctx.Done():
+		p.giveUp(w, k)
+		return nil, "", context.Cause(ctx)
+	}
+}
+
+// freest returns the seat with the fewest calls that has a free slot, or nil.
+func (p *Pool) freest(k slotKind) *seat {
+	var best *seat
+	for _, st := range p.seats {
+		if st.load[k] < p.limit(k) && (best == nil || st.load[k] < best.load[k]) {
+			best = st
+		}
+	}
+	return best
+}
+
+// release gives a slot to the call that waits longest, or frees it.
+func (p *Pool) release(st *seat, k slotKind) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	st.load[k]--
+	p.serveWaiters(st)
+}
+
+// serveWaiters gives st's free slots to waiting calls.
+func (p *Pool) serveWaiters(st *seat) {
+	for k := range slotKinds {
+		for len(p.waiting[k]) > 0 && st.load[k] < p.limit(k) && !st.in.isDoomed() {
+			w := p.waiting[k][0]
+			p.waiting[k] = p.waiting[k][1:]
+			p.queued--
+			st.load[k]++
+			w.got <- st
+		}
+	}
+}
+
+// giveUp takes a waiter out of the queue; a slot it was given meanwhile goes on.
+func (p *Pool) giveUp(w *waiter, k slotKind) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, other := range p.waiting[k] {
+		if other == w {
+			p.waiting[k] = append(p.waiting[k][:i], p.waiting[k][i+1:]...)
+			p.queued--
+			return
+		}
+	}
+	if st := <-w.got; st != nil {
+		st.load[k]--
+		p.serveWaiters(st)
+	}
+}
+
+// failWaiters ends all waiting calls. p.mu is held.
+func (p *Pool) failWaiters(err error) {
+	for k := range slotKinds {
+		for _, w := range p.waiting[k] {
+			w.err = err
+			w.got <- nil
+		}
+		p.waiting[k] = nil
+	}
+	p.queued = 0
+}
+
+// unavailable says why there is no instance. p.mu is held.
+func (p *Pool) unavailable() error {
+	return fault.New(fault.AgentUnavailable, "no instance of the agent can start: %w", p.lastErr).WithRetryAfter(time.Second)
+}
+
+// Stop takes no more calls, lets those in flight and in the queue end until ctx
+// does, and returns when all instances are gone.
+func (p *Pool) Stop(ctx context.Context) {
+	p.awaitIdle(ctx)
+	p.mu.Lock()
+	p.stopping = true
+	p.failWaiters(errDoomed)
+	seats := p.seats
+	p.mu.Unlock()
+	p.cancel()
+	var wg sync.WaitGroup
+	for _, st := range seats {
+		wg.Go(func() { st.in.Stop(ctx) })
+	}
+	wg.Wait()
+	p.wg.Wait()
+}
+
+// awaitIdle waits until no call is in flight or queued, or ctx ends.
+func (p *Pool) awaitIdle(ctx context.Context) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !p.idle() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (p *Pool) idle() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.queued
+	for _, st := range p.seats {
+		n += st.load[slotSync] + st.load[slotAsync]
+	}
+	return n == 0
+}
+
+// Load says how many calls are in flight and queued, how many instances live,
+// and the error of the last start.
+func (p *Pool) Load() (inFlight, queued, instances int, lastErr error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, st := range p.seats {
+		inFlight += st.load[slotSync] + st.load[slotAsync]
+	}
+	return inFlight, p.queued, len(p.seats), p.lastErr
+}
+
+// Callables returns the entrypoints as the first instance reported them.
+func (p *Pool) Callables() []agent.Callable { return p.callables }

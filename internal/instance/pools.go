@@ -1,0 +1,50 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/invocation"
+)
+
+// Pools holds the pool of each revision on this node. It is the Invoker of
+// entrypoints that are Python code.
+type Pools struct {
+	byRevision sync.Map // revision → *Pool
+}
+
+// Start makes the pool of s and returns it when its first instance is ready.
+// Errors: *ImportError when the agent's code can't be imported.
+func (ps *Pools) Start(ctx context.Context, s Spec) (*Pool, error) {
+	p, err := newPool(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	ps.byRevision.Store(s.Revision, p)
+	return p, nil
+}
+
+// Stop drains the pool of a revision, at most until ctx ends, and removes it.
+func (ps *Pools) Stop(ctx context.Context, revision string) {
+	if v, ok := ps.byRevision.Load(revision); ok {
+		v.(*Pool).Stop(ctx)
+		ps.byRevision.Delete(revision)
+	}
+}
+
+// Invoke implements invocation.Invoker.
+func (ps *Pools) Invoke(ctx context.Context, call invocation.Call, emit func(invocation.Event) error) (invocation.Result, error) {
+	v, ok := ps.byRevision.Load(call.Revision)
+	if !ok {
+		return invocation.Result{}, fault.New(fault.AgentUnavailable, "the agent's revision is not running")
+	}
+	res, err := v.(*Pool).Invoke(ctx, call, emit)
+	if errors.Is(err, errDoomed) {
+		err = fault.New(fault.AgentUnavailable, "the agent is being stopped")
+	}
+	return res, err
+}
+
+var _ invocation.Invoker = (*Pools)(nil)

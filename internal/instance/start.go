@@ -1,0 +1,227 @@
+package instance
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/sandbox"
+)
+
+// Launcher makes the process of an instance. The files stay the caller's.
+type Launcher interface {
+	Launch(ctx context.Context, token string, sock, stdout, stderr *os.File) (sandbox.Process, invocation.StartKind, error)
+}
+
+// startOptions is what one instance needs.
+type startOptions struct {
+	launcher  Launcher
+	admission *Admission
+	logs      func(invocation.LogLine)
+	onFree    func(slotKind)
+	grace     time.Duration
+}
+
+// start makes an instance and returns it when it is ready. Errors:
+// *ImportError when the agent's code can't be imported.
+func start(ctx context.Context, o startOptions) (*Instance, invocation.StartKind, error) {
+	token := rand.Text()
+	ours, theirs, err := streamPair()
+	if err != nil {
+		return nil, "", err
+	}
+	defer theirs.Close()
+	in := &Instance{
+		ID: strings.ToLower(token[:8]), conn: ours, admission: o.admission, logs: o.logs, onFree: o.onFree, grace: o.grace,
+		out: outbox{w: ours}, calls: map[uint32]*inflight{}, ended: make(chan struct{}), closing: make(chan struct{}),
+	}
+	outR, outW, err := os.Pipe()
+	if err != nil {
+		ours.Close()
+		return nil, "", fmt.Errorf("make pipe: %w", err)
+	}
+	defer outW.Close()
+	errR, errW, err := os.Pipe()
+	if err != nil {
+		ours.Close()
+		outR.Close()
+		return nil, "", fmt.Errorf("make pipe: %w", err)
+	}
+	defer errW.Close()
+	proc, kind, err := o.launcher.Launch(ctx, token, theirs, outW, errW)
+	if err != nil {
+		ours.Close()
+		outR.Close()
+		errR.Close()
+		return nil, "", err
+	}
+	in.proc = proc
+	in.wg.Go(func() { in.drain(outR, "stdout") })
+	in.wg.Go(func() { in.drain(errR, "stderr") })
+	// A forked child of user code may hold the socket open after the instance
+	// has died: what is left to read then comes at once or never.
+	in.wg.Go(func() {
+		<-proc.Done()
+		_ = ours.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	})
+	fr := newFrameReader(ours)
+	if err := in.handshake(ctx, fr, token); err != nil {
+		proc.Kill()
+		<-proc.Done()
+		ours.Close()
+		var imp *ImportError
+		if !errors.As(err, &imp) && ctx.Err() == nil && proc.Exit().Known && proc.Exit().Signal != syscall.SIGKILL {
+			err = fmt.Errorf("the instance ended before it was ready: %s", proc.Exit())
+		}
+		return nil, "", err
+	}
+	in.wg.Go(func() { in.read(fr) })
+	return in, kind, nil
+}
+
+// handshake takes the instance from hello to ready.
+func (in *Instance) handshake(ctx context.Context, fr *frameReader, token string) error {
+	stop := context.AfterFunc(ctx, func() { _ = in.conn.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	hello, err := in.await(fr, frameHello)
+	if err != nil {
+		return fmt.Errorf("wait for hello: %w", err)
+	}
+	var h struct {
+		Token    string `json:"token"`
+		Protocol int    `json:"protocol"`
+	}
+	if err := json.Unmarshal(hello, &h); err != nil || h.Token != token || h.Protocol != 1 {
+		return fmt.Errorf("the process said hello with another token or protocol")
+	}
+	admit, err := json.Marshal(in.admission)
+	if err != nil {
+		return fmt.Errorf("encode admission: %w", err)
+	}
+	if err := in.out.write(func(b []byte) []byte { return appendFrames(b, frameAdmit, 0, admit) }); err != nil {
+		return fmt.Errorf("send admission: %w", err)
+	}
+	ready, err := in.await(fr, frameReady)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(ready, &in.ready); err != nil {
+		return fmt.Errorf("decode READY frame: %w", err)
+	}
+	in.index = make(map[string]int, len(in.ready.Callables))
+	for i, c := range in.ready.Callables {
+		in.index[c.Tag] = i
+	}
+	return nil
+}
+
+// await reads frames up to one of the wanted kind and returns its payload.
+func (in *Instance) await(fr *frameReader, want byte) ([]byte, error) {
+	whole := inflight{}
+	for {
+		f, err := fr.next()
+		if err != nil {
+			return nil, err
+		}
+		switch f.kind {
+		case frameLog:
+			if err := in.handleLog(f); err != nil {
+				return nil, err
+			}
+		case want, frameFailed:
+			payload, ok := whole.whole(f, maxResult)
+			if !ok {
+				return nil, fmt.Errorf("payload over %d bytes", maxResult)
+			}
+			if f.more {
+				continue
+			}
+			if f.kind == want {
+				return payload, nil
+			}
+			imp := &ImportError{}
+			if err := json.Unmarshal(payload, imp); err != nil {
+				return nil, fmt.Errorf("decode FAILED frame: %w", err)
+			}
+			return nil, imp
+		}
+	}
+}
+
+// drain reads what is written to a descriptor of the process, past Python.
+func (in *Instance) drain(r *os.File, stream string) {
+	defer r.Close()
+	done := make(chan struct{})
+	defer close(done)
+	go func() { // ends with drain
+		select {
+		case <-done:
+		case <-in.proc.Done():
+			// Children of the instance may hold the pipe; they are being ended.
+			_ = r.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+		}
+	}()
+	br := bufio.NewReaderSize(r, 4<<10)
+	for {
+		text, err := br.ReadSlice('\n')
+		if len(text) > 0 {
+			line := invocation.LogLine{
+				Time: time.Now().UTC(), Stream: stream, Text: strings.TrimRight(string(text), "\r\n"),
+				Instance: in.ID, AgentID: in.admission.AgentID, InvocationID: in.onlyCall(),
+			}
+			in.logs(line)
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return
+		}
+	}
+}
+
+// streamPair makes a connected pair of stream sockets.
+func streamPair() (ours net.Conn, theirs *os.File, err error) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make socket pair: %w", err)
+	}
+	for _, fd := range fds {
+		syscall.CloseOnExec(fd)
+		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, 256<<10)
+	}
+	theirs = os.NewFile(uintptr(fds[1]), "instance")
+	f := os.NewFile(uintptr(fds[0]), "instance")
+	defer f.Close()
+	ours, err = net.FileConn(f)
+	if err != nil {
+		theirs.Close()
+		return nil, nil, fmt.Errorf("use socket: %w", err)
+	}
+	return ours, theirs, nil
+}
+
+// slotKind says which bound a call counts against.
+type slotKind int
+
+const (
+	slotSync slotKind = iota
+	slotAsync
+	slotKinds
+)
+
+// kindOf says which bound calls to c count against. Batch calls only wait for
+// their list, so they count as async.
+func kindOf(c agent.Callable) slotKind {
+	if c.Type == agent.Async || c.Type == agent.Batch {
+		return slotAsync
+	}
+	return slotSync
+}

@@ -1,0 +1,175 @@
+package python
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// maxModules bounds a list; the largest agents seen load a fifth of that.
+const maxModules = 20_000
+
+// polluting are packages known to leave threads, sockets or epoll descriptors
+// behind when imported. A zygote finds such out by itself, but each one found
+// costs a zygote.
+var polluting = map[string]string{
+	"lancedb": "leaves a thread and an event loop behind at import",
+}
+
+// junk are modules that an import must not or need not bring into a zygote:
+// they do something when imported, or belong to the process that loaded them.
+var junk = []string{
+	"__main__", "__mp_main__", "boot", "runagent_shim", "runagent_context", "sitecustomize", "usercustomize",
+	"antigravity", "this", "idlelib", "turtle", "turtledemo", "tkinter", "lib2to3", "test", "_virtualenv",
+}
+
+var dottedName = regexp.MustCompile(`^[\pL_][\pL\pN_]*(\.[\pL_][\pL\pN_]*)*$`)
+
+// ImportList is what a zygote imports for one agent in one environment, as
+// learned from its instances. Its methods return what is new about it.
+type ImportList struct {
+	// Modules were seen loaded in an instance, in the order of loading.
+	Modules []string `json:"modules"`
+	// Excluded maps what must not be imported before a fork to the reason.
+	Excluded map[string]string `json:"excluded,omitempty"`
+}
+
+// Wanted are the modules to import: those seen, without junk, what is
+// excluded, and what lies below an excluded package.
+func (l ImportList) Wanted() []string {
+	var wanted []string
+	seen := map[string]bool{}
+	for _, module := range l.Modules {
+		if len(wanted) == maxModules {
+			break
+		}
+		if seen[module] || !importable(module) || l.excludes(module) {
+			continue
+		}
+		seen[module] = true
+		wanted = append(wanted, module)
+	}
+	return wanted
+}
+
+// Learn returns a list that holds modules in place of l's, and whether a
+// zygote would import something else by it.
+func (l ImportList) Learn(modules []string) (ImportList, bool) {
+	learned := ImportList{Modules: slices.Clone(modules), Excluded: l.Excluded}
+	before, after := l.Wanted(), learned.Wanted()
+	slices.Sort(before)
+	slices.Sort(after)
+	learned.Modules = learned.Wanted()
+	return learned, !slices.Equal(before, after)
+}
+
+// Exclude returns a list that remembers not to import module, and whether
+// that is new.
+func (l ImportList) Exclude(module, why string) (ImportList, bool) {
+	if _, known := l.Excluded[module]; known {
+		return l, false
+	}
+	excluded := maps.Clone(l.Excluded)
+	if excluded == nil {
+		excluded = map[string]string{}
+	}
+	excluded[module] = why
+	return ImportList{Modules: l.Modules, Excluded: excluded}, true
+}
+
+func (l ImportList) excludes(module string) bool {
+	for name := module; name != ""; name = parent(name) {
+		if _, ok := l.Excluded[name]; ok {
+			return true
+		}
+		if _, ok := polluting[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+func importable(module string) bool {
+	top, _, _ := strings.Cut(module, ".")
+	return len(module) <= 255 && !slices.Contains(junk, top) && dottedName.MatchString(module)
+}
+
+func parent(module string) string {
+	i := strings.LastIndexByte(module, '.')
+	if i < 0 {
+		return ""
+	}
+	return module[:i]
+}
+
+// ImportStore keeps import lists under RUNAGENT_HOME. It is safe for
+// concurrent use, also by several processes: the last Save wins whole.
+type ImportStore struct {
+	dir string
+}
+
+// NewImportStore returns the store in home.
+func NewImportStore(home string) *ImportStore {
+	return &ImportStore{dir: filepath.Join(home, "imports")}
+}
+
+// ImportKey names the list of one agent in one environment, given by the
+// digest of what was built or by the prefix of what was found.
+func ImportKey(agentID, environment string, version Version) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{agentID, environment, version.String()}, "\x00")))
+	return hex.EncodeToString(sum[:16])
+}
+
+// Load returns the list kept under key. One that is absent or can't be read
+// as a list is empty: it is learned again.
+func (s *ImportStore) Load(key string) (ImportList, error) {
+	text, err := os.ReadFile(s.path(key))
+	if errors.Is(err, fs.ErrNotExist) {
+		return ImportList{}, nil
+	}
+	if err != nil {
+		return ImportList{}, fmt.Errorf("read import list: %w", err)
+	}
+	var list ImportList
+	if json.Unmarshal(text, &list) != nil {
+		return ImportList{}, nil //nolint:nilerr // learned again, as the doc says
+	}
+	return list, nil
+}
+
+// Save keeps list under key. A crash leaves the old or the new list whole.
+func (s *ImportStore) Save(key string, list ImportList) error {
+	text, err := json.Marshal(list)
+	if err != nil {
+		return fmt.Errorf("write import list: %w", err)
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("write import list: %w", err)
+	}
+	temp, err := os.CreateTemp(s.dir, ".list-*")
+	if err != nil {
+		return fmt.Errorf("write import list: %w", err)
+	}
+	defer os.Remove(temp.Name())
+	_, err = temp.Write(text)
+	if err := errors.Join(err, temp.Close()); err != nil {
+		return fmt.Errorf("write import list: %w", err)
+	}
+	if err := os.Rename(temp.Name(), s.path(key)); err != nil {
+		return fmt.Errorf("write import list: %w", err)
+	}
+	return nil
+}
+
+func (s *ImportStore) path(key string) string {
+	return filepath.Join(s.dir, key+".json")
+}

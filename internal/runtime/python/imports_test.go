@@ -1,0 +1,114 @@
+package python
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+)
+
+func TestImportListWanted(t *testing.T) {
+	t.Parallel()
+	list := ImportList{
+		Modules: []string{
+			"json", "langgraph", "langgraph.graph", "__main__", "runagent_shim.calls", "langgraph", "lancedb.table",
+			"chromadb", "chromadb.api", "chromadb_client", "idlelib.run", "antigravity", "not a module", "a..b", "", "größe", "testing",
+		},
+		Excluded: map[string]string{"chromadb": "left a thread behind"},
+	}
+	want := []string{"json", "langgraph", "langgraph.graph", "chromadb_client", "größe", "testing"}
+	if got := list.Wanted(); !slices.Equal(got, want) {
+		t.Errorf("Wanted = %q, want %q", got, want)
+	}
+}
+
+func TestImportListIsBounded(t *testing.T) {
+	t.Parallel()
+	var list ImportList
+	for i := range maxModules + 10 {
+		list.Modules = append(list.Modules, "m"+strconv.Itoa(i))
+	}
+	if got := len(list.Wanted()); got != maxModules {
+		t.Errorf("Wanted has %d modules, want %d", got, maxModules)
+	}
+}
+
+func TestImportListLearns(t *testing.T) {
+	t.Parallel()
+	list, changed := ImportList{Modules: []string{"a"}}.Learn([]string{"b", "a", "__main__"})
+	if !changed || !slices.Equal(list.Modules, []string{"b", "a"}) {
+		t.Errorf("Learn = %q, %v, want b and a, changed", list.Modules, changed)
+	}
+	if _, changed := list.Learn([]string{"a", "b", "boot"}); changed {
+		t.Error("Learn says changed for the same modules in another order")
+	}
+	list, changed = list.Exclude("b", "polluting")
+	if _, again := list.Exclude("b", "polluting"); !changed || again {
+		t.Errorf("Exclude = %v then %v, want true then false", changed, again)
+	}
+	if list, changed = list.Learn([]string{"a", "b.c"}); changed || list.Excluded["b"] != "polluting" {
+		t.Errorf("Learn = %+v, %v, want exclusions kept and nothing new", list, changed)
+	}
+}
+
+func TestImportStore(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	store, key := NewImportStore(home), ImportKey("agent", "sha256:1", Version{3, 11, 7})
+	if list, err := store.Load(key); err != nil || len(list.Modules) != 0 {
+		t.Errorf("Load of nothing = %+v, %v", list, err)
+	}
+	want := ImportList{Modules: []string{"a", "b"}, Excluded: map[string]string{"c": "why"}}
+	if err := store.Save(key, want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := NewImportStore(home).Load(key)
+	if err != nil || !slices.Equal(got.Modules, want.Modules) || got.Excluded["c"] != "why" {
+		t.Errorf("Load = %+v, %v, want %+v", got, err, want)
+	}
+	for _, other := range []string{
+		ImportKey("agent2", "sha256:1", Version{3, 11, 7}), ImportKey("agent", "sha256:2", Version{3, 11, 7}),
+		ImportKey("agent", "sha256:1", Version{3, 12, 1}),
+	} {
+		if list, _ := store.Load(other); other == key || len(list.Modules) != 0 {
+			t.Errorf("key %s shares the list of %s", other, key)
+		}
+	}
+}
+
+func TestImportStoreLoadsGarbageAsEmpty(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	write(t, filepath.Join(home, "imports", "k.json"), `{"modules": "cut o`)
+	if list, err := NewImportStore(home).Load("k"); err != nil || len(list.Modules) != 0 {
+		t.Errorf("Load = %+v, %v, want an empty list", list, err)
+	}
+}
+
+func TestImportStoreSavesWhole(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	store := NewImportStore(home)
+	long := ImportList{Modules: make([]string, 2000)}
+	for i := range long.Modules {
+		long.Modules[i] = "module.number" + strconv.Itoa(i)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if err := store.Save("k", long); err != nil {
+				t.Error(err)
+			}
+			if list, err := store.Load("k"); err != nil || len(list.Modules) != 2000 {
+				t.Errorf("Load while others save = %d modules, %v", len(list.Modules), err)
+			}
+		})
+	}
+	wg.Wait()
+	entries, err := os.ReadDir(filepath.Join(home, "imports"))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("%d files are left, %v, want one", len(entries), err)
+	}
+}

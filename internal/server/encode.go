@@ -1,0 +1,102 @@
+package server
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/invocation"
+)
+
+// What is written on every call is written by hand: payloads are spliced in as
+// they are. The golden messages hold it to the types of package api.
+
+// appendQuoted appends text as a JSON string.
+func appendQuoted[T string | []byte | json.RawMessage](dst []byte, text T) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	from := 0
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+			continue
+		}
+		if c >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(string(text[i:min(i+utf8.UTFMax, len(text))]))
+			if r != utf8.RuneError || size > 1 {
+				i += size - 1
+				continue
+			}
+			dst = append(append(dst, text[from:i]...), "\ufffd"...)
+			from = i + 1
+			continue
+		}
+		dst = append(dst, text[from:i]...)
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		}
+		from = i + 1
+	}
+	return append(append(dst, text[from:]...), '"')
+}
+
+// appendMetadata appends an api.Metadata.
+func appendMetadata(dst []byte, out *invocation.Outcome) []byte {
+	version, revision := "", ""
+	if out.Target != nil {
+		version, revision = out.Target.AgentVersion, out.Target.Revision
+	}
+	dst = appendQuoted(append(dst, `{"agent_version":`...), version)
+	dst = appendQuoted(append(dst, `,"revision":`...), revision)
+	dst = appendQuoted(append(dst, `,"start":`...), string(out.Result.Start))
+	t := &out.Result.Timings
+	dst = appendMS(append(dst, `,"timings_ms":{"queue":`...), t.Queue)
+	dst = appendMS(append(dst, `,"start":`...), t.Start)
+	dst = appendMS(append(dst, `,"call":`...), t.Call)
+	if t.FirstChunk > 0 {
+		dst = appendMS(append(dst, `,"first_chunk":`...), t.FirstChunk)
+	}
+	dst = append(appendMS(append(dst, `,"total":`...), t.Total), '}')
+	if len(out.Result.Usage) > 0 {
+		dst = append(append(dst, `,"usage":`...), out.Result.Usage...)
+	}
+	return append(dst, '}')
+}
+
+// appendMS appends a duration in milliseconds.
+func appendMS(dst []byte, d time.Duration) []byte {
+	return strconv.AppendFloat(dst, milliseconds(d), 'f', -1, 64)
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func wireTimings(t invocation.Timings) *api.Timings {
+	return &api.Timings{
+		Queue: milliseconds(t.Queue), Start: milliseconds(t.Start), Call: milliseconds(t.Call),
+		FirstChunk: milliseconds(t.FirstChunk), Total: milliseconds(t.Total),
+	}
+}
+
+// appendLine appends JSON on one line: line breaks between its tokens, the
+// only place they can stand, become spaces.
+func appendLine(dst []byte, raw []byte) []byte {
+	from := len(dst)
+	dst = append(dst, raw...)
+	for i := from; i < len(dst); i++ {
+		if dst[i] == '\n' || dst[i] == '\r' {
+			dst[i] = ' '
+		}
+	}
+	return dst
+}

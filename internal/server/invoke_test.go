@@ -1,0 +1,236 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/invocation"
+)
+
+func TestInvokeAnswers(t *testing.T) {
+	t.Parallel()
+	fx := newFixture(t, nil)
+	a := fx.invoke(`{"input":{"prompt":"hé \"q\"","n":12345678901234567890,"f":2.0}}`, "User-Agent", "runagent-python/0.1", "Traceparent", "00-x")
+	if a.StatusCode != http.StatusOK || a.Header.Get("Content-Type") != "application/json" {
+		t.Fatalf("got %d %s", a.StatusCode, a.body)
+	}
+	var res api.InvokeResponse
+	if err := json.Unmarshal(a.body, &res); err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"prompt":"hé \"q\"","n":12345678901234567890,"f":2.0}`; string(res.Result) != want {
+		t.Errorf("result %s, want the bytes as sent: %s", res.Result, want)
+	}
+	if res.InvocationID != invocationID || res.Metadata.Revision != "r1" || res.Metadata.Timings.Call != 1.5 || res.Metadata.Start != "hot" {
+		t.Errorf("answer is %+v", res)
+	}
+	req := fx.executor.last()
+	if req.SDKType != "runagent-python" || req.TraceParent != "00-x" || req.Door != "v1" || req.RequestID != a.Header.Get("X-Request-Id") ||
+		!strings.HasPrefix(req.Client, "127.0.0.1:") {
+		t.Errorf("the request says %+v", req)
+	}
+}
+
+func TestInvokeReadsTheEnvelope(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		body                               string
+		args, kwargs, metadata, entrypoint string
+		timeout                            time.Duration
+	}{
+		{body: `{}`},
+		{body: ` {"input" : {"a":[1, 2]} } `, kwargs: `{"a":[1, 2]}`},
+		{body: `{"input":[1,"x"]}`, args: `[1,"x"]`},
+		{body: `{"args":[1],"input":{"k":null}}`, args: `[1]`, kwargs: `{"k":null}`},
+		{body: `{"input":null,"args":null,"entrypoint":null,"timeout_seconds":null,"session_id":null}`},
+		{body: `{"inp\u0075t":{"a":1}}`, kwargs: `{"a":1}`},
+		{body: `{"entrypoint":"m\u00e4in","metadata":{"user":7},"timeout_seconds":1.5}`, entrypoint: "mäin", metadata: `{"user":7}`, timeout: 1500 * time.Millisecond},
+		{body: `{"input":{"input":{"input":1}}}`, kwargs: `{"input":{"input":1}}`},
+	}
+	for _, tt := range tests {
+		e, err := readEnvelope([]byte(tt.body), &v1Dialect)
+		var req invocation.Request
+		if err == nil {
+			err = e.call(&req)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", tt.body, err)
+			continue
+		}
+		if string(req.Args) != tt.args || string(req.Kwargs) != tt.kwargs || string(req.Metadata) != tt.metadata ||
+			req.Entrypoint != tt.entrypoint || req.Timeout != tt.timeout {
+			t.Errorf("%s: got args %s, kwargs %s, metadata %s, entrypoint %s, timeout %s", tt.body, req.Args, req.Kwargs, req.Metadata, req.Entrypoint, req.Timeout)
+		}
+	}
+}
+
+func TestInvokeRefusesBadInput(t *testing.T) {
+	t.Parallel()
+	fx := newFixture(t, nil)
+	deep := `{"input":{"a":` + strings.Repeat("[", 300) + strings.Repeat("]", 300) + `}}`
+	tests := []struct {
+		name, body    string
+		code          fault.Code
+		field, phrase string
+		headers       []string
+	}{
+		{name: "empty", body: ``, code: fault.Validation, phrase: "empty"},
+		{name: "not JSON", body: "{\"input\":\n {\"a\":tru}}", code: fault.Validation, phrase: "line 2, column 7"},
+		{name: "trailing data", body: `{} {}`, code: fault.Validation, phrase: "not JSON"},
+		{name: "not an object", body: `[1]`, code: fault.Validation, phrase: "must be a JSON object"},
+		{name: "not UTF-8", body: "{\"input\":{\"a\":\"\xff\"}}", code: fault.Validation, phrase: "UTF-8"},
+		{name: "deep", body: deep, code: fault.Validation, phrase: "200 levels"},
+		{name: "unknown field", body: `{"inputs":{}}`, code: fault.Validation, field: "inputs", phrase: `did you mean "input"?`},
+		{name: "argument beside input", body: `{"prompt":"x"}`, code: fault.Validation, field: "prompt", phrase: "unknown field"},
+		{name: "twice", body: `{"input":{},"inp\u0075t":{}}`, code: fault.Validation, field: "input", phrase: "twice"},
+		{name: "input is a string", body: `{"input":"x"}`, code: fault.Validation, field: "input"},
+		{name: "args is an object", body: `{"args":{}}`, code: fault.Validation, field: "args"},
+		{name: "two lists", body: `{"args":[],"input":[]}`, code: fault.Validation, field: "args"},
+		{name: "entrypoint is a number", body: `{"entrypoint":3}`, code: fault.Validation, field: "entrypoint"},
+		{name: "timeout is text", body: `{"timeout_seconds":"3"}`, code: fault.Validation, field: "timeout_seconds"},
+		{name: "timeout below 0", body: `{"timeout_seconds":-1}`, code: fault.Validation, field: "timeout_seconds"},
+		{name: "timeout too large", body: `{"timeout_seconds":1e300}`, code: fault.Validation, field: "timeout_seconds"},
+		{name: "session", body: `{"session_id":"s"}`, code: fault.NotImplemented, field: "session_id"},
+		{name: "idempotency", body: `{}`, code: fault.NotImplemented, field: "Idempotency-Key", headers: []string{"Idempotency-Key", "k"}},
+		{name: "async", body: `{}`, code: fault.NotImplemented, field: "Prefer: respond-async", headers: []string{"Prefer", "respond-async, wait=5"}},
+		{name: "form", body: `a=b`, code: fault.UnsupportedMedia, headers: []string{"Content-Type", "application/x-www-form-urlencoded"}},
+		{name: "charset", body: `{}`, code: fault.UnsupportedMedia, headers: []string{"Content-Type", "application/json; charset=latin1"}},
+		{name: "encoded", body: `{}`, code: fault.UnsupportedMedia, headers: []string{"Content-Encoding", "gzip"}},
+		{name: "11 MiB", body: `{"input":"` + strings.Repeat("x", 11<<20) + `"}`, code: fault.PayloadTooLarge},
+		{name: "unknown entrypoint", body: `{"entrypoint":"missing"}`, code: fault.EntrypointNotFound, phrase: "words_stream"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			fx.t = t
+			e := fx.wantError(fx.invoke(tt.body, tt.headers...), tt.code)
+			if e.Field != tt.field || !strings.Contains(e.Message, tt.phrase) {
+				t.Errorf("field %q, message %q; want %q, %q", e.Field, e.Message, tt.field, tt.phrase)
+			}
+			fx.wantGood()
+		})
+	}
+}
+
+func TestInvokeMapsFaults(t *testing.T) {
+	t.Parallel()
+	fx := newFixture(t, nil)
+	for code := range statuses {
+		fx.executor.on(string(code), fails(fault.New(code, "it is %s", "so")))
+		e := fx.wantError(fx.invoke(`{"entrypoint":"`+string(code)+`"}`), code)
+		if e.InvocationID != invocationID {
+			t.Errorf("%s: invocation_id is %q", code, e.InvocationID)
+		}
+		if code != fault.Internal && e.Message != "it is so" {
+			t.Errorf("%s: message %q", code, e.Message)
+		}
+	}
+	fx.executor.on("raised", fails(fault.New(fault.Execution, "ValueError: no").
+		WithDetails(map[string]string{"type": "ValueError", "message": "no", "traceback": "Traceback …"})))
+	if e := fx.wantError(fx.invoke(`{"entrypoint":"raised"}`), fault.Execution); !strings.Contains(string(e.Details), "Traceback") {
+		t.Errorf("details are %s", e.Details)
+	}
+	fx.executor.on("plain", fails(fmt.Errorf("open /secret/path: denied")))
+	if a := fx.invoke(`{"entrypoint":"plain"}`); strings.Contains(string(a.body), "secret") {
+		t.Errorf("an internal error shows itself: %s", a.body)
+	}
+	fx.executor.on("busy", fails(fault.New(fault.Overloaded, "full").WithRetryAfter(2500*time.Millisecond)))
+	if a := fx.invoke(`{"entrypoint":"busy"}`); a.Header.Get("Retry-After") != "3" {
+		t.Errorf("Retry-After is %q, want 3", a.Header.Get("Retry-After"))
+	}
+	fx.wantError(fx.do(http.MethodPost, "/v1/agents/nobody/invoke", `{}`), fault.AgentNotFound)
+}
+
+func TestInvokeCollectsAStream(t *testing.T) {
+	t.Parallel()
+	fx := newFixture(t, func(o *Options) { o.MaxBytes = 1000 })
+	item := `"` + strings.Repeat("x", 300) + `"`
+	fx.executor.on("some", yields(`1`, `"two"`, `{"three":3}`))
+	fx.executor.on("none", yields())
+	fx.executor.on("many", yields(item, item, item, item))
+	fx.executor.on("large", returns(`"`+strings.Repeat("x", 2000)+`"`))
+	for tag, want := range map[string]string{"some": `[1,"two",{"three":3}]`, "none": `[]`} {
+		var res api.InvokeResponse
+		if err := json.Unmarshal(fx.invoke(`{"entrypoint":"`+tag+`"}`).body, &res); err != nil || string(res.Result) != want {
+			t.Errorf("%s: result %s (%v), want %s", tag, res.Result, err, want)
+		}
+	}
+	for _, tag := range []string{"many", "large"} {
+		if e := fx.wantError(fx.invoke(`{"entrypoint":"`+tag+`"}`), fault.Execution); !strings.Contains(e.Message, "limit of 1000") {
+			t.Errorf("%s: %s", tag, e.Message)
+		}
+	}
+}
+
+func TestInvokeByEntrypointPath(t *testing.T) {
+	t.Parallel()
+	fx := newFixture(t, nil)
+	fx.do(http.MethodPost, "/v1/agents/echo/entrypoints/main/invoke", `{}`)
+	if got := fx.executor.last().Entrypoint; got != "main" {
+		t.Errorf("entrypoint is %q", got)
+	}
+	fx.wantError(fx.do(http.MethodPost, "/v1/agents/echo/entrypoints/main/invoke", `{"entrypoint":"other"}`), fault.Validation)
+}
+
+func TestLargeAnswersAreCompressed(t *testing.T) {
+	t.Parallel()
+	fx := newFixture(t, nil)
+	for _, size := range []int{10, 3000, 10_000, 500_000} {
+		fx.executor.on("main", returns(`"`+strings.Repeat("x", size)+`"`))
+		a := fx.invoke(`{"entrypoint":"main"}`) // the client asks for gzip and unpacks it
+		var res api.InvokeResponse
+		if err := json.Unmarshal(a.body, &res); err != nil || len(res.Result) != size+2 {
+			t.Errorf("size %d: %v, got %d bytes", size, err, len(res.Result))
+		}
+		if a.Uncompressed != (size >= compactFrom) {
+			t.Errorf("size %d: compressed is %v", size, a.Uncompressed)
+		}
+	}
+}
+
+func FuzzEnvelope(f *testing.F) {
+	for _, text := range append(jsonCorpus, `{"input":{}}`, `{"input":[],"args":[]}`, `{"a\u0062":1}`) {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		e, err := readEnvelope(text, &compatDialect)
+		if err == nil && !json.Valid(text) {
+			t.Fatalf("accepted %q", text)
+		}
+		var req invocation.Request
+		if err == nil && e.call(&req) == nil && req.Args != nil && !json.Valid(req.Args) {
+			t.Fatalf("args of %q are %q", text, req.Args)
+		}
+	})
+}
+
+func BenchmarkInvoke(b *testing.B) {
+	fx := newFixture(b, nil)
+	body := `{"entrypoint":"main","input":{"prompt":"hello"}}`
+	handler := fx.server.Handler()
+	fx.executor.on("main", echo)
+	quiet := &quietExecutor{}
+	fx.server.o.Executor = quiet
+	b.ReportAllocs()
+	for b.Loop() {
+		r := httptest.NewRequest(http.MethodPost, "/v1/agents/echo/invoke", strings.NewReader(body))
+		r.Host = "localhost"
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+	}
+}
+
+// quietExecutor echoes and allocates nothing.
+type quietExecutor struct{}
+
+func (quietExecutor) Execute(_ context.Context, req invocation.Request, _ func(invocation.Event) error) (invocation.Outcome, error) {
+	return invocation.Outcome{ID: invocationID, Result: invocation.Result{Output: req.Kwargs, Start: invocation.Hot}}, nil
+}
+
+func (quietExecutor) Cancel(string) error { return nil }

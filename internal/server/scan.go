@@ -1,0 +1,261 @@
+package server
+
+import (
+	"encoding/json"
+	"unicode/utf8"
+)
+
+// maxDepth bounds how deep JSON from outside may nest. Python's own parser
+// recurses, and so do the libraries agents hand their input to.
+const maxDepth = 200
+
+// scanner walks over JSON text without building values. It accepts what
+// RFC 8259 accepts and nothing else: text of valid UTF-8, nested at most
+// maxDepth deep. Its methods take the position to start from and return the
+// position after what they read.
+type scanner struct {
+	text []byte
+	// deep is set when the text was refused for its depth alone.
+	deep bool
+}
+
+// span is a part of the text: text[from:to]. The zero span means absent.
+type span struct{ from, to int }
+
+func (p span) of(text []byte) json.RawMessage {
+	if p.to == 0 {
+		return nil
+	}
+	return json.RawMessage(text[p.from:p.to:p.to])
+}
+
+// valid reports whether the whole text is one JSON value.
+func (s *scanner) valid() bool {
+	if !utf8.Valid(s.text) {
+		return false
+	}
+	end, ok := s.value(s.space(0), 0)
+	return ok && s.space(end) == len(s.text)
+}
+
+// object walks the members of the object that is the whole text, in order,
+// and hands each key (still escaped, without quotes) and value to member. It
+// returns false where the text is wrong, and member's first error.
+func (s *scanner) object(member func(key []byte, value span) error) (at int, ok bool, err error) {
+	i := s.space(0)
+	if i >= len(s.text) || s.text[i] != '{' {
+		return i, false, nil
+	}
+	end, ok := s.members(i+1, 0, func(key []byte, value span) bool {
+		err = member(key, value)
+		return err == nil
+	})
+	if err != nil || !ok {
+		return end, ok, err
+	}
+	end = s.space(end)
+	return end, end == len(s.text), nil
+}
+
+// space skips white space.
+func (s *scanner) space(i int) int {
+	for i < len(s.text) {
+		switch s.text[i] {
+		case ' ', '\t', '\n', '\r':
+			i++
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+// value reads one value that stands inside depth containers.
+func (s *scanner) value(i, depth int) (int, bool) {
+	if i >= len(s.text) {
+		return i, false
+	}
+	switch c := s.text[i]; {
+	case c == '"':
+		return s.str(i + 1)
+	case c == '{':
+		return s.members(i+1, depth, nil)
+	case c == '[':
+		return s.items(i+1, depth)
+	case c == '-' || '0' <= c && c <= '9':
+		return s.number(i)
+	case c == 't':
+		return s.literal(i, "true")
+	case c == 'f':
+		return s.literal(i, "false")
+	case c == 'n':
+		return s.literal(i, "null")
+	}
+	return i, false
+}
+
+// members reads an object whose brace has been read. visit may be nil; it
+// ends the walk by returning false.
+func (s *scanner) members(i, depth int, visit func(key []byte, value span) bool) (int, bool) {
+	if depth++; depth > maxDepth {
+		s.deep = true
+		return i, false
+	}
+	i = s.space(i)
+	if i < len(s.text) && s.text[i] == '}' {
+		return i + 1, true
+	}
+	for i < len(s.text) && s.text[i] == '"' {
+		key := i + 1
+		end, ok := s.str(key)
+		if !ok {
+			return end, false
+		}
+		if i = s.space(end); i >= len(s.text) || s.text[i] != ':' {
+			return i, false
+		}
+		from := s.space(i + 1)
+		to, ok := s.value(from, depth)
+		if !ok {
+			return to, false
+		}
+		if visit != nil && !visit(s.text[key:end-1], span{from, to}) {
+			return to, false
+		}
+		if i = s.space(to); i >= len(s.text) {
+			return i, false
+		}
+		if s.text[i] == '}' {
+			return i + 1, true
+		}
+		if s.text[i] != ',' {
+			return i, false
+		}
+		i = s.space(i + 1)
+	}
+	return i, false
+}
+
+// items reads a list whose bracket has been read.
+func (s *scanner) items(i, depth int) (int, bool) {
+	if depth++; depth > maxDepth {
+		s.deep = true
+		return i, false
+	}
+	i = s.space(i)
+	if i < len(s.text) && s.text[i] == ']' {
+		return i + 1, true
+	}
+	for {
+		end, ok := s.value(i, depth)
+		if !ok {
+			return end, false
+		}
+		if i = s.space(end); i >= len(s.text) {
+			return i, false
+		}
+		if s.text[i] == ']' {
+			return i + 1, true
+		}
+		if s.text[i] != ',' {
+			return i, false
+		}
+		i = s.space(i + 1)
+	}
+}
+
+// str reads a string whose opening quote has been read.
+func (s *scanner) str(i int) (int, bool) {
+	for i < len(s.text) {
+		switch c := s.text[i]; {
+		case c == '"':
+			return i + 1, true
+		case c == '\\':
+			end, ok := s.escape(i + 1)
+			if !ok {
+				return end, false
+			}
+			i = end
+		case c < ' ':
+			return i, false
+		default:
+			i++
+		}
+	}
+	return i, false
+}
+
+// escape reads what follows a backslash.
+func (s *scanner) escape(i int) (int, bool) {
+	if i >= len(s.text) {
+		return i, false
+	}
+	switch s.text[i] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i + 1, true
+	case 'u':
+		if i+5 > len(s.text) {
+			return len(s.text), false
+		}
+		for _, c := range s.text[i+1 : i+5] {
+			if !hexDigit(c) {
+				return i, false
+			}
+		}
+		return i + 5, true
+	}
+	return i, false
+}
+
+func hexDigit(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+// number reads a number: -?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?
+func (s *scanner) number(i int) (int, bool) {
+	if s.at(i, '-') {
+		i++
+	}
+	if s.at(i, '0') {
+		i++
+	} else if end := s.digits(i); end > i {
+		i = end
+	} else {
+		return i, false
+	}
+	if s.at(i, '.') {
+		end := s.digits(i + 1)
+		if end == i+1 {
+			return end, false
+		}
+		i = end
+	}
+	if s.at(i, 'e') || s.at(i, 'E') {
+		i++
+		if s.at(i, '+') || s.at(i, '-') {
+			i++
+		}
+		end := s.digits(i)
+		if end == i {
+			return end, false
+		}
+		i = end
+	}
+	return i, true
+}
+
+func (s *scanner) at(i int, c byte) bool { return i < len(s.text) && s.text[i] == c }
+
+func (s *scanner) digits(i int) int {
+	for i < len(s.text) && '0' <= s.text[i] && s.text[i] <= '9' {
+		i++
+	}
+	return i
+}
+
+func (s *scanner) literal(i int, word string) (int, bool) {
+	if len(s.text)-i < len(word) || string(s.text[i:i+len(word)]) != word {
+		return i, false
+	}
+	return i + len(word), true
+}

@@ -1,0 +1,213 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/klauspost/compress/gzhttp"
+
+	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/invocation"
+)
+
+// ErrStopping is the cause with which calls end that a shutdown did not wait for.
+var ErrStopping = errors.New("the server is stopping")
+
+// Executor runs invocations. invocation.Executor is one.
+type Executor interface {
+	Execute(ctx context.Context, req invocation.Request, emit func(invocation.Event) error) (invocation.Outcome, error)
+	Cancel(id string) error
+}
+
+// Agents tells what agents there are. Describe takes an ID, slug or name and
+// returns fault.AgentNotFound.
+type Agents interface {
+	List(ctx context.Context) ([]Description, error)
+	Describe(ctx context.Context, ref string) (*Description, error)
+}
+
+// Description is what the doors tell about an agent.
+type Description struct {
+	Agent    *agent.Agent
+	Revision string
+	// Callables are as the last ready instance reported them.
+	Callables []agent.Callable
+	// Checks say how the agent is, for example that a save does not load.
+	Checks []api.Check
+}
+
+// Logs reads what agents printed.
+type Logs interface {
+	// Tail returns the last lines, oldest first.
+	Tail(ctx context.Context, q LogQuery) ([]invocation.LogLine, error)
+	// Follow hands over the last lines and then each new one, until ctx ends,
+	// whose error it returns, or emit returns one.
+	Follow(ctx context.Context, q LogQuery, emit func(invocation.LogLine) error) error
+}
+
+// LogQuery selects log lines.
+type LogQuery struct {
+	AgentID      string
+	InvocationID string // "" means all
+	Limit        int    // 1 to 10,000
+}
+
+// Options configures a Server. Executor, Agents, History and Logs are needed;
+// the rest has defaults.
+type Options struct {
+	Executor Executor
+	Agents   Agents
+	History  invocation.History
+	Logs     Logs
+	Log      *slog.Logger
+	// Version is the program's.
+	Version string
+	// Checks adds the server's own checks to /health. It may be nil.
+	Checks func(ctx context.Context) []api.Check
+	// Hosts are the names a request's Host may have beside the loopback ones;
+	// "*" allows any.
+	Hosts []string
+	// CORSOrigins are the origins whose web pages may call; "*" allows any.
+	CORSOrigins []string
+	// MaxBytes bounds a body and an answer, each. 0 means 10 MiB.
+	MaxBytes int64
+	// ReadTimeout bounds the arrival of a whole request. 0 means 30 s.
+	ReadTimeout time.Duration
+	// StallTimeout bounds how long a client may take nothing of what is sent
+	// to it. 0 means 2 min.
+	StallTimeout time.Duration
+	// After is time.After, or a test's.
+	After func(time.Duration) <-chan time.Time
+}
+
+// Defaults of Options.
+const (
+	defaultMaxBytes     = 10 << 20
+	defaultReadTimeout  = 30 * time.Second
+	defaultStallTimeout = 2 * time.Minute
+	headerTimeout       = 10 * time.Second
+	idleTimeout         = 3 * time.Minute
+	maxHeaderBytes      = 64 << 10
+)
+
+// Server is the doors. It is safe for concurrent use.
+type Server struct {
+	o       Options
+	guard   guard
+	mux     *http.ServeMux
+	http    *http.Server
+	compact func(http.Handler) http.HandlerFunc
+	spec    *document
+	since   time.Time
+
+	life context.Context //nolint:containedctx // the lifetime of all requests
+	kill context.CancelCauseFunc
+	// draining ends when a shutdown begins: what would never end by itself ends then.
+	draining  context.Context //nolint:containedctx // the lifetime of what only waits
+	stopWaits context.CancelFunc
+	stopping  atomic.Bool
+	sockets   sockets
+	scratch   buffers
+}
+
+// New returns a Server that listens nowhere yet.
+func New(o Options) (*Server, error) {
+	if o.Executor == nil || o.Agents == nil || o.History == nil || o.Logs == nil {
+		return nil, errors.New("server needs Executor, Agents, History and Logs")
+	}
+	s := &Server{o: withDefaults(o), since: time.Now()}
+	s.guard = newGuard(o.Hosts, o.CORSOrigins)
+	var err error
+	if s.compact, err = gzhttp.NewWrapper(gzhttp.MinSize(compactFrom)); err != nil {
+		return nil, err
+	}
+	s.life, s.kill = context.WithCancelCause(context.Background())
+	s.draining, s.stopWaits = context.WithCancel(s.life)
+	routes := s.routes()
+	if s.spec, err = newDocument(o.Version, routes); err != nil {
+		return nil, err
+	}
+	s.mux = newMux(s, routes)
+	s.http = s.newHTTPServer()
+	return s, nil
+}
+
+func withDefaults(o Options) Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = defaultMaxBytes
+	}
+	if o.ReadTimeout == 0 {
+		o.ReadTimeout = defaultReadTimeout
+	}
+	if o.StallTimeout == 0 {
+		o.StallTimeout = defaultStallTimeout
+	}
+	if o.After == nil {
+		o.After = time.After
+	}
+	return o
+}
+
+func (s *Server) newHTTPServer() *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           s.Handler(),
+		Protocols:         protocols,
+		ReadHeaderTimeout: min(headerTimeout, s.o.ReadTimeout),
+		ReadTimeout:       s.o.ReadTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		BaseContext:       func(net.Listener) context.Context { return s.life },
+		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+// Serve answers requests on ln until Shutdown, then returns nil. It closes ln.
+// The end of ctx is a Shutdown without patience.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	defer context.AfterFunc(ctx, s.Kill)()
+	if err := s.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown turns readiness off, closes the listener and waits until the calls
+// in flight have ended; when ctx ends first, or at a second Shutdown, they are
+// cut off.
+func (s *Server) Shutdown(ctx context.Context) error {
+	if s.stopping.Swap(true) {
+		s.Kill()
+		return nil
+	}
+	s.stopWaits()
+	err := s.http.Shutdown(ctx)
+	if err == nil {
+		err = s.sockets.wait(ctx)
+	}
+	s.Kill()
+	return err
+}
+
+// Kill closes the listener and all connections at once and cancels all calls.
+func (s *Server) Kill() {
+	s.stopping.Store(true)
+	s.kill(ErrStopping)
+	_ = s.http.Close()
+	// Their reads ended with the lifetime; what remains is to see them go.
+	_ = s.sockets.wait(context.Background())
+}
+
+// ready reports whether new calls are welcome.
+func (s *Server) ready() bool { return !s.stopping.Load() }

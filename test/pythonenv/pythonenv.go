@@ -1,0 +1,104 @@
+// Package pythonenv gives tests a Python with real, pinned packages. An
+// environment is installed once and kept in the module's .tools folder, named
+// by what is in it.
+package pythonenv
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// For returns the path of a Python that has the requirements, written as in a
+// requirements.txt. Where they can't be installed, which takes a network the
+// first time, the test is skipped with the installer's words; in CI, where
+// CI=true, it fails.
+func For(t testing.TB, requirements ...string) string {
+	t.Helper()
+	python, err := ensure(requirements)
+	switch {
+	case err == nil:
+		return python
+	case os.Getenv("CI") == "true":
+		t.Fatal(err)
+	default:
+		t.Skip(err)
+	}
+	return ""
+}
+
+// ensure installs the requirements unless they are there. Other processes
+// that want the same wait.
+func ensure(requirements []string) (string, error) {
+	root, err := moduleRoot()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(requirements)), "\n")))
+	dir := filepath.Join(root, ".tools", "pythonenv", hex.EncodeToString(sum[:8]))
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", fmt.Errorf("make the folder of test environments: %w", err)
+	}
+	lock, err := os.OpenFile(dir+".lock", os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return "", fmt.Errorf("open the lock of %s: %w", dir, err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return "", fmt.Errorf("lock %s: %w", dir, err)
+	}
+	python, whole := filepath.Join(dir, "bin", "python"), filepath.Join(dir, "installed")
+	if _, err := os.Stat(whole); err == nil {
+		return python, nil
+	}
+	if err := install(dir, python, requirements); err != nil {
+		return "", err
+	}
+	return python, os.WriteFile(whole, nil, 0o644)
+}
+
+// install makes the environment anew: with uv where it is on PATH, else pip.
+func install(dir, python string, requirements []string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("remove half an environment: %w", err)
+	}
+	steps := [][]string{
+		{"python3", "-m", "venv", dir},
+		append([]string{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"}, requirements...),
+	}
+	if uv, err := exec.LookPath("uv"); err == nil {
+		steps = [][]string{
+			{uv, "venv", "--quiet", "--python", "python3", dir},
+			append([]string{uv, "pip", "install", "--quiet", "--python", python}, requirements...),
+		}
+	}
+	for _, step := range steps {
+		if out, err := exec.Command(step[0], step[1:]...).CombinedOutput(); err != nil {
+			return fmt.Errorf("install %s for tests: %s: %w\n%s", strings.Join(requirements, ", "), strings.Join(step[:3], " "), err, out)
+		}
+	}
+	return nil
+}
+
+// moduleRoot is the nearest folder upwards that holds go.mod.
+func moduleRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the working directory: %w", err)
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("no go.mod above the working directory")
+		}
+	}
+}
