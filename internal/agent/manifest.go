@@ -25,8 +25,15 @@ type Manifest struct {
 	OnConflict   string
 	Python       string
 	Requirements string
-	// Raw is the file's text.
+	// AuthType is none or api_key.
+	AuthType string
+	// PersistentFolders are relative to the agent's own.
+	PersistentFolders []string
+	// Raw is the file's text, without a byte order mark.
 	Raw []byte
+
+	doc *document // knows where each value stands
+	dir string    // the agent's folder, "" when only a text was parsed
 }
 
 // Entrypoint is one callable of the agent as the manifest names it.

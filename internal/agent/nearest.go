@@ -1,0 +1,49 @@
+package agent
+
+import (
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// nearest returns the name that text was probably meant to be, or "". A name
+// is near when few letters differ, or when text is one of its words.
+func nearest(text string, names []string) string {
+	if len(text) > 100 {
+		return ""
+	}
+	word := fold(text)
+	best, bestDistance := "", (len(word)+2)/3+1
+	for _, name := range names {
+		if name == text {
+			continue
+		}
+		if d := levenshtein.ComputeDistance(word, fold(name)); d < bestDistance {
+			best, bestDistance = name, d
+		}
+	}
+	if best != "" || len(word) < 3 {
+		return best
+	}
+	return onlyNameWith(word, names)
+}
+
+// onlyNameWith returns the one name that has word as a part, or "".
+func onlyNameWith(word string, names []string) string {
+	found := ""
+	for _, name := range names {
+		if !strings.HasPrefix(fold(name), word) && !strings.HasSuffix(fold(name), word) {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = name
+	}
+	return found
+}
+
+// fold makes the spellings of one name alike: agentName, agent-name, AGENT_NAME.
+func fold(name string) string {
+	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(name))
+}
