@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/sdk/go/runagent"
+)
+
+// usageError is a command used in a wrong way.
+type usageError struct{ err error }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+// Error returns what is wrong.
+func (e *usageError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *usageError) Unwrap() error { return e.err }
+
+// errReported ends a command that failed and has already said why.
+var errReported = errors.New("already reported")
+
+// report tells why cmd ended and returns the exit code that says so too.
+func (p *Program) report(cmd *cobra.Command, err error) int {
+	var usage *usageError
+	var remote *runagent.Error
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errReported):
+	case errors.As(err, &usage):
+		fmt.Fprintf(p.Err, "runagent: %v\nSee: %s --help\n", usage, cmd.CommandPath())
+		return exitUsage
+	case errors.As(err, &remote):
+		p.reportRemote(remote, err)
+	default:
+		fmt.Fprintf(p.Err, "runagent: %v\n", err)
+		if local := fault.As(err); local != nil && local.Suggestion != "" {
+			fmt.Fprintln(p.Err, local.Suggestion)
+		}
+	}
+	return exitFailed
+}
+
+// reportRemote tells what a server reported: the traceback of user code as
+// Python prints it, then one line of ours.
+func (p *Program) reportRemote(remote *runagent.Error, err error) {
+	if x := remote.Exception(); x != nil && x.Traceback != "" {
+		fmt.Fprintln(p.Err, strings.TrimRight(x.Traceback, "\n"))
+	}
+	fmt.Fprintf(p.Err, "runagent: %v\n", err)
+	if remote.Suggestion != "" {
+		fmt.Fprintln(p.Err, remote.Suggestion)
+	}
+	if remote.RetryAfter > 0 {
+		fmt.Fprintf(p.Err, "Try again in %v.\n", remote.RetryAfter)
+	}
+}
