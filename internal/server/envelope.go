@@ -21,7 +21,6 @@ const maxTimeout = 7 * 24 * time.Hour
 type dialect struct {
 	fields []string // by field
 	strict bool     // unknown fields are refused
-	extra  []string // fields a message has beside the call's, which are left alone
 }
 
 // field indexes the parts of a call's envelope.
@@ -65,6 +64,9 @@ type envelope struct {
 	text    []byte
 	dialect *dialect
 	parts   [fieldCount]span
+	// bad is the first field that is not as the dialect has it. Reading goes
+	// on past it, so that an answer can still name what it is about.
+	bad error
 }
 
 // readEnvelope finds the parts of a call in one pass over its text.
@@ -74,33 +76,29 @@ func readEnvelope(text []byte, d *dialect) (envelope, error) {
 		return e, err
 	}
 	s := scanner{text: text}
-	at, ok, err := s.object(e.put)
+	at, ok := s.object(e.put)
 	switch {
-	case err != nil:
-		return e, err
 	case s.deep:
 		return e, fault.New(fault.Validation, "the body nests deeper than %d levels", maxDepth)
 	case !ok:
 		return e, notAnObject(text, at)
 	}
-	return e, nil
+	return e, e.bad
 }
 
 // put files one member of the envelope.
-func (e *envelope) put(key []byte, value span) error {
+func (e *envelope) put(key []byte, value span) {
 	f, known := e.dialect.find(key)
-	if !known {
-		if e.dialect.strict {
-			return e.dialect.unknown(unquoted(key))
-		}
-		return nil
-	}
-	if e.parts[f].to != 0 {
+	switch {
+	case !known && e.dialect.strict && e.bad == nil:
+		e.bad = e.dialect.unknown(unquoted(key))
+	case !known:
+	case e.parts[f].to != 0 && e.bad == nil:
 		name := e.dialect.fields[f]
-		return fault.New(fault.Validation, "the body names %q twice", name).WithField(name)
+		e.bad = fault.New(fault.Validation, "the body names %q twice", name).WithField(name)
+	default:
+		e.parts[f] = value
 	}
-	e.parts[f] = value
-	return nil
 }
 
 func (d *dialect) find(key []byte) (field, bool) {

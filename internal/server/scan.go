@@ -40,21 +40,18 @@ func (s *scanner) valid() bool {
 
 // object walks the members of the object that is the whole text, in order,
 // and hands each key (still escaped, without quotes) and value to member. It
-// returns false where the text is wrong, and member's first error.
-func (s *scanner) object(member func(key []byte, value span) error) (at int, ok bool, err error) {
+// returns false where the text is wrong, and how far it came.
+func (s *scanner) object(member func(key []byte, value span)) (at int, ok bool) {
 	i := s.space(0)
-	if i >= len(s.text) || s.text[i] != '{' {
-		return i, false, nil
+	if !s.at(i, '{') {
+		return i, false
 	}
-	end, ok := s.members(i+1, 0, func(key []byte, value span) bool {
-		err = member(key, value)
-		return err == nil
-	})
-	if err != nil || !ok {
-		return end, ok, err
+	end, ok := s.members(i+1, 0, member)
+	if !ok {
+		return end, false
 	}
 	end = s.space(end)
-	return end, end == len(s.text), nil
+	return end, end == len(s.text)
 }
 
 // space skips white space.
@@ -94,9 +91,8 @@ func (s *scanner) value(i, depth int) (int, bool) {
 	return i, false
 }
 
-// members reads an object whose brace has been read. visit may be nil; it
-// ends the walk by returning false.
-func (s *scanner) members(i, depth int, visit func(key []byte, value span) bool) (int, bool) {
+// members reads an object whose brace has been read. visit may be nil.
+func (s *scanner) members(i, depth int, visit func(key []byte, value span)) (int, bool) {
 	if depth++; depth > maxDepth {
 		s.deep = true
 		return i, false
@@ -119,8 +115,8 @@ func (s *scanner) members(i, depth int, visit func(key []byte, value span) bool)
 		if !ok {
 			return to, false
 		}
-		if visit != nil && !visit(s.text[key:end-1], span{from, to}) {
-			return to, false
+		if visit != nil {
+			visit(s.text[key:end-1], span{from, to})
 		}
 		if i = s.space(to); i >= len(s.text) {
 			return i, false

@@ -104,6 +104,7 @@ type Server struct {
 	http    *http.Server
 	compact func(http.Handler) http.HandlerFunc
 	spec    *document
+	docs    http.Handler
 	since   time.Time
 
 	life context.Context //nolint:containedctx // the lifetime of all requests
@@ -129,6 +130,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.life, s.kill = context.WithCancelCause(context.Background())
 	s.draining, s.stopWaits = context.WithCancel(s.life)
+	s.docs = docs()
 	routes := s.routes()
 	if s.spec, err = newDocument(o.Version, routes); err != nil {
 		return nil, err

@@ -1,0 +1,62 @@
+package server
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/invocation"
+)
+
+const (
+	defaultLines = 100
+	maxLines     = 10_000
+)
+
+// handleLogs answers with an agent's last log lines, or follows them as events.
+func (s *Server) handleLogs(w http.ResponseWriter, r *http.Request) error {
+	d, err := s.o.Agents.Describe(r.Context(), r.PathValue("agent"))
+	if err != nil {
+		return err
+	}
+	q := readQuery(r, "follow", "limit", "invocation")
+	which := LogQuery{AgentID: d.Agent.ID, InvocationID: q.text("invocation"), Limit: q.number("limit", defaultLines, maxLines)}
+	follow := q.flag("follow")
+	if q.err != nil {
+		return q.err
+	}
+	if follow {
+		return s.followLogs(w, r, which)
+	}
+	lines, err := s.o.Logs.Tail(r.Context(), which)
+	if err != nil {
+		return err
+	}
+	list := api.LogList{Logs: make([]api.LogLine, 0, len(lines))}
+	for _, line := range lines {
+		list.Logs = append(list.Logs, api.LogLine(line))
+	}
+	return s.answerJSON(w, r, list)
+}
+
+// followLogs sends lines as they come, until the client goes or the server stops.
+func (s *Server) followLogs(w http.ResponseWriter, r *http.Request, which LogQuery) error {
+	ctx, cancel := merge(r.Context(), s.draining)
+	defer cancel()
+	events := s.openEvents(w)
+	defer events.close()
+	err := s.o.Logs.Follow(ctx, which, func(line invocation.LogLine) error {
+		text, err := json.Marshal(api.LogLine(line))
+		if err != nil {
+			return err
+		}
+		return events.send("log", 0, func(dst []byte) []byte { return append(dst, text...) })
+	})
+	if err != nil && ctx.Err() == nil {
+		f := s.public(ctx, requestID(w), err)
+		if text, err := json.Marshal(wireError(f, requestID(w), "")); err == nil {
+			_ = events.send("error", 0, func(dst []byte) []byte { return append(dst, text...) })
+		}
+	}
+	return nil
+}

@@ -1,0 +1,235 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/coder/websocket"
+
+	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/invocation"
+)
+
+// maxSocketCalls bounds the calls in flight on one socket.
+const maxSocketCalls = 1000
+
+// errCallerCanceled is the cause of a cancel message.
+var errCallerCanceled = errors.New("canceled by the caller")
+
+// handleSocket serves many calls on one WebSocket.
+func (s *Server) handleSocket(w http.ResponseWriter, r *http.Request) error {
+	if _, err := s.o.Agents.Describe(r.Context(), r.PathValue("agent")); err != nil {
+		return err
+	}
+	template := invocation.Request{Agent: r.PathValue("agent"), Door: "v1", RequestID: requestID(w), TraceParent: r.Header.Get("Traceparent")}
+	template.SDKType, template.Client = caller(r)
+	sock, err := s.openSocket(w, r)
+	if err != nil {
+		return err
+	}
+	defer sock.close()
+	k := &callSocket{socket: sock, template: template, calls: map[string]context.CancelCauseFunc{}}
+	k.serve()
+	return nil
+}
+
+// callSocket is a socket that carries calls, each named by the client's ref.
+type callSocket struct {
+	*socket
+	template invocation.Request
+	running  sync.WaitGroup
+
+	mu      sync.Mutex
+	calls   map[string]context.CancelCauseFunc
+	leaving bool // takes no more calls
+}
+
+// serve reads messages until the socket ends, then ends the calls.
+func (k *callSocket) serve() {
+	leaving := make(chan struct{})
+	stop := context.AfterFunc(k.s.draining, func() {
+		defer close(leaving)
+		k.leave()
+	})
+	for {
+		_, text, err := k.conn.Read(k.ctx)
+		if err != nil {
+			break
+		}
+		k.take(text)
+	}
+	k.cancel(errClientGone)
+	if !stop() {
+		<-leaving
+	}
+	k.running.Wait()
+}
+
+// leave closes the socket at a shutdown, once its calls have ended.
+func (k *callSocket) leave() {
+	k.mu.Lock()
+	k.leaving = true
+	k.mu.Unlock()
+	k.running.Wait()
+	_ = k.conn.Close(websocket.StatusGoingAway, "the server is stopping")
+}
+
+// take acts on one message. Whatever is wrong with it is answered.
+func (k *callSocket) take(text []byte) {
+	e, err := readEnvelope(text, &socketDialect)
+	ref, refErr := e.str(fRef)
+	kind, kindErr := e.str(fType)
+	if err = errors.Join(err, refErr, kindErr); err != nil {
+		k.fail(ref, 0, "", err)
+		return
+	}
+	switch kind {
+	case api.SocketInvoke:
+		err = k.invoke(ref, &e)
+	case api.SocketCancel:
+		err = k.cancelCall(ref)
+	default:
+		err = fault.New(fault.Validation, "the message's type is %q; it must be invoke or cancel", clip(kind, 64)).WithField("type")
+	}
+	if err != nil {
+		k.fail(ref, 0, "", err)
+	}
+}
+
+// invoke starts a call.
+func (k *callSocket) invoke(ref string, e *envelope) error {
+	req := k.template
+	if err := e.call(&req); err != nil {
+		return err
+	}
+	logs, err := e.truth(fLogs)
+	if err != nil {
+		return err
+	}
+	if ref == "" {
+		return fault.New(fault.Validation, "ref is missing: it names the call in what comes back").WithField("ref")
+	}
+	ctx, cancel := context.WithCancelCause(k.ctx)
+	if err := k.enter(ref, cancel); err != nil {
+		cancel(err)
+		return err
+	}
+	c := &socketCall{callSocket: k, ref: ref, logs: logs}
+	go func() { // serve waits for it by running
+		defer k.exit(ref)
+		c.run(ctx, req)
+	}()
+	return nil
+}
+
+func (k *callSocket) enter(ref string, cancel context.CancelCauseFunc) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.leaving {
+		return fault.New(fault.AgentUnavailable, "the server is stopping")
+	}
+	if k.calls[ref] != nil {
+		return fault.New(fault.Conflict, "a call with this ref is in flight").WithField("ref")
+	}
+	if len(k.calls) >= maxSocketCalls {
+		return fault.New(fault.Overloaded, "%d calls are in flight on this socket", maxSocketCalls)
+	}
+	k.calls[ref] = cancel
+	k.running.Add(1)
+	return nil
+}
+
+func (k *callSocket) exit(ref string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.calls[ref](nil)
+	delete(k.calls, ref)
+	k.running.Done()
+}
+
+func (k *callSocket) cancelCall(ref string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	cancel := k.calls[ref]
+	if cancel == nil {
+		return fault.New(fault.NotFound, "no call with this ref is in flight").WithField("ref")
+	}
+	cancel(errCallerCanceled)
+	return nil
+}
+
+// fail sends an error. A client that is gone does not hear it.
+func (k *callSocket) fail(ref string, seq int64, id string, err error) {
+	f := k.s.public(context.WithoutCancel(k.ctx), k.template.RequestID, err)
+	_ = k.send(api.SocketEvent{Type: api.SocketError, Ref: ref, Seq: seq, InvocationID: id, Error: wireError(f, k.template.RequestID, id)})
+}
+
+// socketCall is one call on a socket.
+type socketCall struct {
+	*callSocket
+	ref    string
+	logs   bool
+	seq    int64
+	chunks int
+	frame  []byte
+}
+
+func (c *socketCall) run(ctx context.Context, req invocation.Request) {
+	out, err := c.s.o.Executor.Execute(ctx, req, c.emit)
+	if err == nil && int64(len(out.Result.Output)) > c.s.o.MaxBytes {
+		err = fault.New(fault.Execution, "the result of %d bytes is larger than the limit of %d", len(out.Result.Output), c.s.o.MaxBytes)
+	}
+	if err != nil {
+		c.fail(c.ref, c.seq+1, out.ID, err)
+		return
+	}
+	p := c.begin(api.SocketResult, c.seq+1)
+	p = appendQuoted(append(p, `,"invocation_id":`...), out.ID)
+	p = append(p, `,"status":"succeeded","result":`...)
+	if len(out.Result.Output) > 0 {
+		p = append(p, out.Result.Output...)
+	} else {
+		p = append(p, "null"...)
+	}
+	p = strconv.AppendInt(append(p, `,"chunks":`...), int64(c.chunks), 10)
+	p = appendMetadata(append(p, `,"metadata":`...), &out)
+	_ = c.write(append(p, '}'))
+}
+
+// begin starts a frame with what all have.
+func (c *socketCall) begin(kind string, seq int64) []byte {
+	p := append(append(c.frame[:0], `{"type":"`...), kind...)
+	p = appendQuoted(append(p, `","ref":`...), c.ref)
+	return strconv.AppendInt(append(p, `,"seq":`...), seq, 10)
+}
+
+// emit sends one event. It waits while the reader does not read: so a slow
+// reader pauses its own calls, and nobody else's.
+func (c *socketCall) emit(e invocation.Event) error {
+	c.seq = e.Seq
+	var p []byte
+	switch e.Kind {
+	case invocation.Started:
+		p = append(c.begin(api.SocketStarted, e.Seq), ',')
+		p = append(p, e.Data[1:]...) // its members join the frame's
+		c.frame = p
+		return c.write(p)
+	case invocation.Chunk:
+		p = append(append(c.begin(api.SocketChunk, e.Seq), `,"content":`...), e.Data...)
+		p = strconv.AppendInt(append(p, `,"index":`...), int64(c.chunks), 10)
+		c.chunks++
+	case invocation.Log:
+		if !c.logs {
+			return nil
+		}
+		p = append(append(c.begin(api.SocketLog, e.Seq), `,"log":`...), e.Data...)
+	default:
+		return nil
+	}
+	c.frame = append(p, '}')
+	return c.write(c.frame)
+}
