@@ -1,10 +1,13 @@
 """Exceptions as users should see them: their own frames, none of ours."""
 
+import importlib
 import os
 import traceback
 
+from .entrypoints import LoadError
+
 _HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_OURS = (_HOME + os.sep, "<frozen importlib", "<frozen runpy")
+_OURS = (_HOME + os.sep, "<frozen importlib", importlib.__file__)
 _MAX_TEXT = 32768
 
 
@@ -16,7 +19,7 @@ def describe(error):
 def type_name(error):
     """Return the exception's type, with its module unless that is builtins."""
     kind = type(error)
-    if kind.__module__ in ("builtins", "__main__"):
+    if kind.__module__ in ("builtins", "__main__") or kind.__module__.startswith("runagent_shim."):
         return kind.__qualname__
     return "%s.%s" % (kind.__module__, kind.__qualname__)
 
@@ -39,14 +42,19 @@ def text(error):
         return "%s: %s\n(no traceback: %r)" % (type_name(error), message(error), type(broken))
 
 
-def place(error):
-    """Return (file, line) where the user's code failed, ("", 0) if unknown."""
+def place(error, owns):
+    """Return (file, line) where the agent's code failed, ("", 0) if unknown.
+
+    owns(path) says whether a file is the agent's own.
+    """
+    if isinstance(error, LoadError):
+        return error.file, error.line
     if isinstance(error, SyntaxError) and error.filename:
         return error.filename, error.lineno or 0
     found, step = ("", 0), error.__traceback__
     while step is not None:
         name = step.tb_frame.f_code.co_filename
-        if not name.startswith(_OURS):
+        if owns(name) or not (found[0] or name.startswith(_OURS)):
             found = name, step.tb_lineno
         step = step.tb_next
     return found

@@ -11,10 +11,11 @@ import sys
 import time
 
 from . import codec as codecs
-from . import faults, loader, schema, streams, wire
+from . import entrypoints, faults, schema, streams, wire
 from .answers import Answers
 from .bind import Binder
 from .calls import Call, Entry
+from .loader import Modules
 from .loop import Loop
 from .reader import Reader
 from .streams import Streams
@@ -49,6 +50,7 @@ class Instance:
         self._admit = admit
         self._writer, self._reader = writer, reader
         self._entries = []
+        self._modules = Modules(admit["dir"], admit.get("snapshot"))
         self._stopping = False
         limits = admit.get("limits") or {}
         pool.limit = ((admit.get("concurrency") or {}).get("sync") or 64) + 1
@@ -96,28 +98,33 @@ class Instance:
     def _load(self):
         """Import the agent's files and return what READY says."""
         began = time.perf_counter()
-        described = []
-        for given in self._admit["entrypoints"]:
-            module = loader.load(self._admit["dir"], given["file"])
-            fn = loader.resolve(module, given["module"])
-            entry = Entry(given["tag"], given["file"], given["module"], _kind(fn, given), fn, Binder(fn, given["tag"]))
-            self._place(entry)
-            self._entries.append(entry)
-            about = {"tag": entry.tag, "type": entry.kind, "streams": entry.streams}
-            about.update(file=entry.file, module=entry.module, **schema.describe(fn))
-            described.append(about)
+        self._modules.install()
+        made = {}
+        described = [self._resolve(given, made) for given in self._admit["entrypoints"]]
         return {
             "entrypoints": described,
-            "modules": sorted(sys.modules),
+            "modules": self._modules.foreign(),
             "python": "%d.%d.%d" % sys.version_info[:3],
             "codec": self._codec.name,
             "import_ms": int((time.perf_counter() - began) * 1000),
             "warnings": [],
         }
 
+    def _resolve(self, given, made):
+        """Add one entrypoint and return how READY describes it."""
+        tag, file, path = given["tag"], given["file"], given["module"]
+        fn = entrypoints.resolve(self._modules.load(file), path, file, made)
+        kind = entrypoints.kind(fn, given.get("type"), tag, file)
+        entry = Entry(tag, file, path, kind, fn, Binder(fn, tag))
+        self._place(entry)
+        self._entries.append(entry)
+        about = {"tag": tag, "type": kind, "streams": entry.streams, "file": file, "module": path}
+        about.update(schema.describe(fn))
+        return about
+
     def _place(self, entry):
         """Decide where the entrypoint's calls are served."""
-        if entry.kind == "async" or _flags(entry.fn) & 0x200:
+        if entry.kind == "async" or entrypoints.returns_async(entry.fn):
             entry.submit = self._loop.submit
         else:
             entry.submit = self._threads.submit
@@ -171,23 +178,11 @@ class Instance:
 
     def _fail(self, error):
         """Say why the agent can't be served, and exit."""
-        file, line = faults.place(error)
+        file, line = faults.place(error, self._modules.owns)
         report = dict(faults.describe(error), file=file, line=line)
         self._writer.frame(wire.FAILED, 0, _json(report))
         self._writer.finish()
         os._exit(1)
-
-
-def _kind(fn, given):
-    flags = _flags(fn)
-    if given.get("type"):
-        return given["type"]
-    return "async" if flags & 0x80 else "generic_stream" if flags & 0x220 else "generic"
-
-
-def _flags(fn):
-    code = getattr(getattr(fn, "__func__", fn), "__code__", None)
-    return code.co_flags if code is not None else 0
 
 
 def _socket(fd):

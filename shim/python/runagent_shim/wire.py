@@ -32,7 +32,10 @@ def frames(sock, drained):
     data, pos, parts = b"", 0, {}
     while True:
         drained()
-        chunk = recv(_READ_SIZE)
+        try:
+            chunk = recv(_READ_SIZE)
+        except ConnectionError:
+            return
         if not chunk:
             return
         data = data[pos:] + chunk if pos < len(data) else chunk

@@ -272,11 +272,11 @@ class Case(unittest.TestCase):
     """A test with folders and processes that are cleaned up."""
 
     def folder(self, **files):
-        """Write files, named without .py and with __ for /, and return their folder."""
+        """Write files, named without .py, and return their folder."""
         directory = os.path.realpath(tempfile.mkdtemp(prefix="shim-"))
         self.addCleanup(shutil.rmtree, directory, True)
         for name, text in files.items():
-            self.write(directory, name.replace("__", "/") + ".py", text)
+            self.write(directory, name + ".py", text)
         return directory
 
     def write(self, directory, name, text):
