@@ -19,10 +19,10 @@ def encode(value, codec):
     except (TypeError, ValueError, OverflowError, RecursionError):
         pass
     try:
-        return codec.dumps(plain.make_plain(value))
-    except EncodeError:
-        raise
+        data = plain.make_plain(value)
     except RecursionError:
         raise EncodeError("result: " + TOO_DEEP) from None
-    except (TypeError, ValueError, OverflowError) as error:
+    try:
+        return codec.dumps(data)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise EncodeError("result: %s" % error) from error

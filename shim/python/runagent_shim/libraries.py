@@ -165,3 +165,6 @@ _TABLE = (
     ("polars", ("DataFrame",), _polars_frame),
     ("polars", ("Series",), _polars_series),
 )
+
+# Those that hold nothing, so that they can be keys.
+SCALARS = frozenset((_numpy_scalar, _numpy_time, _timestamp, _timedelta, _period))

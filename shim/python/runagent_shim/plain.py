@@ -119,7 +119,7 @@ class _Walk:
     def key(self, key, path):
         """Return a key that is no string as json.dumps writes it, and a few more."""
         if key is None or isinstance(key, (bool, str, int, float)):
-            value = self.plain(key, (_short(key), path))
+            value = self.plain(key, path)
         else:
             handler = _handler(type(key))
             value = handler(self, key, path) if handler in _SCALARS else ()
@@ -130,11 +130,6 @@ class _Walk:
         if isinstance(value, (int, float)):
             return repr(value)
         raise EncodeError("%s: a key of type %s is not JSON" % (place(path), type_name(key)))
-
-
-def _short(value):
-    text = repr(value)
-    return text if len(text) <= 80 else text[:80] + "…"
 
 
 def _refusal(value, path):
@@ -309,7 +304,7 @@ _BASES = (
     (types.SimpleNamespace, _namespace),
 )
 
-_SCALARS = {
+_SCALARS = libraries.SCALARS | {
     _str,
     _int,
     _float,
