@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -18,7 +19,7 @@ func nearest(text string, names []string) string {
 		if name == text {
 			continue
 		}
-		if d := levenshtein.ComputeDistance(word, fold(name)); d < bestDistance {
+		if d := distance(word, fold(name)); d < bestDistance {
 			best, bestDistance = name, d
 		}
 	}
@@ -28,11 +29,27 @@ func nearest(text string, names []string) string {
 	return onlyNameWith(word, names)
 }
 
+// distance counts the letters that differ; letters in another order count as
+// one slip, which they mostly are.
+func distance(a, b string) int {
+	d := levenshtein.ComputeDistance(a, b)
+	if d == 2 && len(a) == len(b) && letters(a) == letters(b) {
+		return 1
+	}
+	return d
+}
+
+func letters(word string) string {
+	sorted := []rune(word)
+	slices.Sort(sorted)
+	return string(sorted)
+}
+
 // onlyNameWith returns the one name that has word as a part, or "".
 func onlyNameWith(word string, names []string) string {
 	found := ""
 	for _, name := range names {
-		if !strings.HasPrefix(fold(name), word) && !strings.HasSuffix(fold(name), word) {
+		if name == "" || fold(name) == word || !strings.HasPrefix(fold(name), word) && !strings.HasSuffix(fold(name), word) {
 			continue
 		}
 		if found != "" {
