@@ -1,0 +1,188 @@
+// Package build makes ready environments: an interpreter with an agent's
+// requirements installed, cached by the digest of what went into it.
+package build
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/runagent/runagent/internal/runtime/python"
+)
+
+// marker is the file whose presence says that an environment is whole. It is
+// written last, by a rename.
+const marker = ".complete"
+
+// Options configures a Builder.
+type Options struct {
+	// Home is RUNAGENT_HOME; environments live in its envs folder. Required.
+	Home string
+	// UV is the uv program; "" installs with venv and pip. See FindUV.
+	UV string
+	// Environ is what the installers inherit: proxies, indexes, credentials.
+	Environ []string
+	// Progress is told each line of the installer; nil tells nobody. It is
+	// called from one goroutine at a time for each Build.
+	Progress func(line string)
+}
+
+// Builder builds environments. It is safe for concurrent use, also beside
+// Builders of other processes on the same Home: each environment is built once.
+type Builder struct {
+	o Options
+}
+
+// New returns a Builder.
+func New(o Options) *Builder {
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	return &Builder{o: o}
+}
+
+// Request says for what to build.
+type Request struct {
+	// Dir is the agent's folder.
+	Dir string
+	// Requirements is the manifest's `requirements`, relative to Dir; "" means
+	// requirements.txt, else uv.lock, else pyproject.toml, if there is one.
+	Requirements string
+	// Python is the interpreter to build upon.
+	Python *python.Interpreter
+}
+
+// Env is a ready environment.
+type Env struct {
+	// Python is the environment's interpreter; that of the request where
+	// nothing is required.
+	Python *python.Interpreter
+	// Key is the digest of what went in. It changes when the requirements, the
+	// interpreter or the installer do.
+	Key string
+	// Dir is the environment's folder, "" where nothing is required.
+	Dir string
+	// Fresh says that this call built it; Took is how long that was.
+	Fresh bool
+	Took  time.Duration
+}
+
+// Build returns the environment that req asks for, building it if it is not
+// there yet. Errors that the author can mend are *fault.Error: a file that is
+// missing or can't be honoured, and an install that failed, with the
+// installer's last lines. What was left half-made is removed.
+func (b *Builder) Build(ctx context.Context, req Request) (*Env, error) {
+	p, err := b.plan(req)
+	if err != nil {
+		return nil, fmt.Errorf("read requirements: %w", err)
+	}
+	if p.kind == nothing {
+		return &Env{Python: req.Python, Key: p.key}, nil
+	}
+	if env, ok := b.ready(p); ok {
+		return env, nil
+	}
+	lock, err := b.lock(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("lock environment: %w", err)
+	}
+	defer lock.Close()
+	if env, ok := b.ready(p); ok { // another process has built it meanwhile
+		return env, nil
+	}
+	return b.fresh(ctx, p, lock)
+}
+
+// fresh builds the environment of p from nothing, under its lock.
+func (b *Builder) fresh(ctx context.Context, p *plan, lock *os.File) (*Env, error) {
+	begun := time.Now()
+	dir := b.dir(p)
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, fmt.Errorf("remove a half-made environment: %w", err)
+	}
+	in, err := b.install(ctx, p, dir, lock)
+	if err == nil {
+		err = complete(dir, in)
+	}
+	if err != nil {
+		if cleanup := os.RemoveAll(dir); cleanup != nil {
+			err = errors.Join(err, fmt.Errorf("remove a half-made environment: %w", cleanup))
+		}
+		return nil, err
+	}
+	return &Env{Python: in, Key: p.key, Dir: dir, Fresh: true, Took: time.Since(begun)}, nil
+}
+
+func (b *Builder) envs() string { return filepath.Join(b.o.Home, "envs") }
+
+func (b *Builder) dir(p *plan) string { return filepath.Join(b.envs(), p.key) }
+
+// ready returns the environment of p if it is whole. Its interpreter was
+// asked when it was built, so that a start does not pay for a process.
+func (b *Builder) ready(p *plan) (*Env, bool) {
+	dir := b.dir(p)
+	text, err := os.ReadFile(filepath.Join(dir, marker))
+	if err != nil {
+		return nil, false
+	}
+	var in python.Interpreter
+	if err := json.Unmarshal(text, (*remembered)(&in)); err != nil {
+		return nil, false
+	}
+	// The interpreter it was made from may have been removed since.
+	if _, err := os.Stat(in.Path); err != nil {
+		return nil, false
+	}
+	in.Origin = python.Built
+	return &Env{Python: &in, Key: p.key, Dir: dir}, true
+}
+
+// remembered is an Interpreter as the marker holds it: all fields.
+type remembered python.Interpreter
+
+func complete(dir string, in *python.Interpreter) error {
+	text, err := json.Marshal((*remembered)(in))
+	if err != nil {
+		return fmt.Errorf("mark environment: %w", err)
+	}
+	temp := filepath.Join(dir, marker+".new")
+	if err := os.WriteFile(temp, text, 0o600); err != nil {
+		return fmt.Errorf("mark environment: %w", err)
+	}
+	if err := os.Rename(temp, filepath.Join(dir, marker)); err != nil {
+		return fmt.Errorf("mark environment: %w", err)
+	}
+	return nil
+}
+
+// FindUV returns the uv to use: explicit if it is set, else the one that
+// `make` installed beside the running binary, else the first on searchPath,
+// else "".
+func FindUV(explicit, searchPath string) string {
+	if explicit != "" {
+		return explicit
+	}
+	var candidates []string
+	if self, err := os.Executable(); err == nil {
+		candidates = append(candidates, filepath.Join(filepath.Dir(self), "..", ".tools", "uv", "bin", "uv"))
+	}
+	for _, dir := range filepath.SplitList(searchPath) {
+		if filepath.IsAbs(dir) {
+			candidates = append(candidates, filepath.Join(dir, "uv"))
+		}
+	}
+	for _, path := range candidates {
+		if stat, err := os.Stat(path); err == nil && stat.Mode().IsRegular() && stat.Mode()&0o111 != 0 {
+			return filepath.Clean(path)
+		}
+	}
+	return ""
+}
+
+// missing reports whether err says that a file is not there.
+func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -1,0 +1,10 @@
+//go:build !linux
+
+package build
+
+import "syscall"
+
+// processGroup gives the installer its own process group.
+func processGroup() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true}
+}

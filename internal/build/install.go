@@ -1,0 +1,173 @@
+package build
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/runagent/runagent/internal/runtime/python"
+)
+
+// listDependencies prints the [project] dependencies of a pyproject.toml for
+// pip, which would build the folder as a package instead.
+const listDependencies = `import sys
+try:
+    import tomllib
+except ImportError:
+    from pip._vendor import tomli as tomllib
+with open(sys.argv[1], "rb") as file:
+    project = tomllib.load(file)["project"]
+if "dependencies" in project.get("dynamic", []):
+    sys.exit("pyproject.toml leaves its dependencies to the build tool (dynamic): list them in [project], or use uv")
+print("\n".join(project.get("dependencies", [])))`
+
+// misleading are variables of the author's shell that would make an installer
+// put packages elsewhere than into the environment that is built.
+var misleading = []string{
+	"VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_ROOT",
+	"PIP_PYTHON", "UV_PROJECT_ENVIRONMENT", "UV_SYSTEM_PYTHON", "UV_PYTHON", "UV_TARGET", "UV_PREFIX",
+}
+
+// install makes the environment of p in dir and returns its interpreter.
+func (b *Builder) install(ctx context.Context, p *plan, dir string, lock *os.File) (*python.Interpreter, error) {
+	work := &installation{
+		plan: p, dir: dir, uv: b.o.UV, lock: lock, environ: installEnv(b.o.Environ, dir), tell: b.o.Progress,
+	}
+	b.o.Progress(fmt.Sprintf("installing %s for Python %s with %s", p.name(), p.python.Version, b.installer()))
+	steps := work.withPip
+	if b.o.UV != "" {
+		steps = work.withUV
+	}
+	if err := steps(ctx); err != nil {
+		return nil, err
+	}
+	in, err := python.Probe(ctx, filepath.Join(dir, "bin", "python"))
+	if err != nil {
+		return nil, fmt.Errorf("try the environment: %w", err)
+	}
+	in.Origin = python.Built
+	return in, nil
+}
+
+// name is what the author calls the file that is installed from.
+func (p *plan) name() string {
+	if rel, err := filepath.Rel(p.dir, p.file); err == nil {
+		return rel
+	}
+	return p.file
+}
+
+// installation is one run of an installer.
+type installation struct {
+	plan    *plan
+	dir     string
+	uv      string
+	lock    *os.File
+	environ []string
+	tell    func(string)
+}
+
+func (w *installation) python() string { return filepath.Join(w.dir, "bin", "python") }
+
+func (w *installation) withUV(ctx context.Context) error {
+	venv := []string{w.uv, "venv", "--quiet", "--no-project", "--python", w.plan.python.Path, w.dir}
+	if err := w.run(ctx, venv); err != nil {
+		return err
+	}
+	if w.plan.kind == locked {
+		return w.run(ctx, []string{w.uv, "sync", "--locked", "--no-dev", "--no-install-project", "--compile-bytecode",
+			"--python", w.python(), "--project", filepath.Dir(w.plan.file)})
+	}
+	return w.run(ctx, []string{w.uv, "pip", "install", "--compile-bytecode", "--python", w.python(), "-r", w.plan.file})
+}
+
+func (w *installation) withPip(ctx context.Context) error {
+	if err := w.run(ctx, []string{w.plan.python.Path, "-m", "venv", w.dir}); err != nil {
+		return err
+	}
+	file := w.plan.file
+	if w.plan.kind == project {
+		var err error
+		if file, err = w.dependencies(ctx); err != nil {
+			return err
+		}
+	}
+	return w.run(ctx, []string{w.python(), "-m", "pip", "install", "--no-input", "--disable-pip-version-check",
+		"--progress-bar", "off", "-r", file})
+}
+
+// dependencies writes those of a pyproject.toml to a file for pip.
+func (w *installation) dependencies(ctx context.Context) (string, error) {
+	out := &transcript{tell: func(string) {}}
+	if err := w.start(ctx, []string{w.python(), "-c", listDependencies, w.plan.file}, out); err != nil {
+		return "", w.explain(ctx, "read pyproject.toml", err, out)
+	}
+	path := filepath.Join(w.dir, "dependencies.txt")
+	if err := os.WriteFile(path, []byte(strings.Join(out.all, "\n")+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("write dependencies: %w", err)
+	}
+	return path, nil
+}
+
+// run runs one step of the installer and tells each of its lines.
+func (w *installation) run(ctx context.Context, argv []string) error {
+	out := &transcript{tell: w.tell}
+	if err := w.start(ctx, argv, out); err != nil {
+		return w.explain(ctx, strings.Join(commandName(argv), " "), err, out)
+	}
+	return nil
+}
+
+// start runs argv to its end. The installer is a process group of its own,
+// ended whole with ctx. It inherits the lock: should this process die and an
+// installer live on, nobody builds beside it.
+func (w *installation) start(ctx context.Context, argv []string, out *transcript) error {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir = w.plan.dir
+	cmd.Env = w.environ
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.ExtraFiles = []*os.File{w.lock}
+	cmd.SysProcAttr = processGroup()
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 2 * time.Second
+	// The death signal follows the thread that started the process, not the
+	// process that owns the thread: it must live as long as the installer.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := cmd.Run()
+	out.flush()
+	return err
+}
+
+// installEnv is environ without what would mislead an installer.
+func installEnv(environ []string, dir string) []string {
+	env := slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.Contains(misleading, name)
+	})
+	return append(env,
+		"UV_PROJECT_ENVIRONMENT="+dir, "UV_PYTHON_DOWNLOADS=never", "UV_NO_PROGRESS=1", "NO_COLOR=1",
+		"PYTHONUNBUFFERED=1", "PIP_DISABLE_PIP_VERSION_CHECK=1",
+	)
+}
+
+// commandName is the part of argv that says what was run: "uv pip install".
+func commandName(argv []string) []string {
+	name := []string{filepath.Base(argv[0])}
+	for _, arg := range argv[1:] {
+		if strings.HasPrefix(arg, "-") && arg != "-m" {
+			break
+		}
+		if arg != "-m" && !filepath.IsAbs(arg) {
+			name = append(name, arg)
+		}
+	}
+	return name
+}

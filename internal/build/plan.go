@@ -1,0 +1,168 @@
+package build
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/runtime/python"
+)
+
+// kind says what there is to install.
+type kind string
+
+const (
+	nothing      kind = "nothing"
+	requirements kind = "requirements" // a file for pip
+	project      kind = "project"      // the dependencies of a pyproject.toml
+	locked       kind = "locked"       // a pyproject.toml with its uv.lock
+)
+
+// formatVersion is part of every key: a release that installs differently
+// raises it, so that old environments are not taken for new ones.
+const formatVersion = "1"
+
+var (
+	projectTable = regexp.MustCompile(`(?m)^[ \t]*\[[ \t]*project[ \t]*\]`)
+	poetryTable  = regexp.MustCompile(`(?m)^[ \t]*\[[ \t]*tool[ \t]*\.[ \t]*poetry[ \t.\]]`)
+)
+
+// plan is what to install, and the key of the result.
+type plan struct {
+	kind   kind
+	dir    string // the agent's folder
+	file   string // absolute: what the installer is given
+	python *python.Interpreter
+	key    string
+}
+
+// plan reads what req asks for. It starts no process.
+func (b *Builder) plan(req Request) (*plan, error) {
+	dir, err := filepath.Abs(req.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("find the folder: %w", err)
+	}
+	p := &plan{dir: dir, python: req.Python}
+	if err := p.choose(req.Requirements); err != nil {
+		return nil, err
+	}
+	if p.kind == locked && b.o.UV == "" {
+		return nil, fault.New(fault.Validation, "uv.lock needs uv, which was not found").
+			WithSuggestion("install it with `pip install uv`, or remove uv.lock to install what pyproject.toml names")
+	}
+	return p, p.digest(b.installer())
+}
+
+func (b *Builder) installer() string {
+	if b.o.UV != "" {
+		return "uv"
+	}
+	return "pip"
+}
+
+// choose sets what to install: the named file, else the first that is there.
+func (p *plan) choose(named string) error {
+	if named != "" {
+		path := named
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(p.dir, path)
+		}
+		if _, err := os.Stat(path); err != nil {
+			return fault.New(fault.Validation, "the manifest names requirements %q, which can't be read: %w", named, err).WithField("requirements")
+		}
+		return p.take(path)
+	}
+	for _, name := range []string{"requirements.txt", "uv.lock", "pyproject.toml"} {
+		path := filepath.Join(p.dir, name)
+		if _, err := os.Stat(path); err == nil {
+			return p.take(path)
+		} else if !missing(err) {
+			return fault.New(fault.Validation, "can't read %s: %w", name, err)
+		}
+	}
+	p.kind = nothing
+	return nil
+}
+
+// take sets path as what to install, by its name.
+func (p *plan) take(path string) error {
+	p.file = path
+	switch filepath.Base(path) {
+	case "uv.lock":
+		p.kind = locked
+		if _, err := os.Stat(filepath.Join(filepath.Dir(path), "pyproject.toml")); err != nil {
+			return fault.New(fault.Validation, "uv.lock has no pyproject.toml beside it: %w", err)
+		}
+	case "pyproject.toml":
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return fault.New(fault.Validation, "can't read pyproject.toml: %w", err)
+		}
+		switch {
+		case projectTable.Match(text):
+			p.kind = project
+		case poetryTable.Match(text):
+			return fault.New(fault.Validation, "pyproject.toml lists its dependencies for Poetry, which is not supported").
+				WithSuggestion("move them to [project], or run `poetry export -o requirements.txt`")
+		default:
+			p.kind = nothing // it only configures tools
+		}
+	default:
+		p.kind = requirements
+	}
+	return nil
+}
+
+// digest sets the key: a change of anything that decides what gets installed
+// changes it.
+func (p *plan) digest(installer string) error {
+	h := sha256.New()
+	add(h, "format", formatVersion)
+	add(h, "python", p.python.Version.String())
+	add(h, "platform", p.python.Platform)
+	add(h, "base", p.python.Base)
+	add(h, "kind", string(p.kind))
+	if p.kind != nothing {
+		add(h, "installer", installer)
+	}
+	if err := p.addContent(h); err != nil {
+		return err
+	}
+	p.key = hex.EncodeToString(h.Sum(nil)[:16])
+	return nil
+}
+
+func (p *plan) addContent(h io.Writer) error {
+	switch p.kind {
+	case requirements:
+		return newReader(h, p.dir).file(p.file, 0)
+	case project:
+		return addFile(h, p.file)
+	case locked:
+		if err := addFile(h, filepath.Join(filepath.Dir(p.file), "pyproject.toml")); err != nil {
+			return err
+		}
+		return addFile(h, p.file)
+	default:
+		return nil
+	}
+}
+
+// add writes a named value so that no two lists of values write the same.
+func add(h io.Writer, name, value string) {
+	fmt.Fprintf(h, "%s %d\n%s\n", name, len(value), value)
+}
+
+func addFile(h io.Writer, path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fault.New(fault.Validation, "can't read %s: %w", filepath.Base(path), err)
+	}
+	add(h, filepath.Base(path), string(text))
+	return nil
+}
