@@ -24,12 +24,12 @@ const (
 // event is answered as a plain error.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, req invocation.Request) error {
 	c := eventCall{s: s, w: w, logs: wantsLogs(r)}
+	defer c.close() // also when the call panics: the writer must not outlive the request
 	out, err := s.o.Executor.Execute(r.Context(), req, c.emit)
 	if c.events == nil && err != nil {
 		return &callError{out.ID, err}
 	}
 	c.open()
-	defer c.events.close()
 	if err != nil {
 		f := s.public(r.Context(), req.RequestID, err)
 		data, err := json.Marshal(wireError(f, req.RequestID, out.ID))
@@ -66,6 +66,12 @@ type eventCall struct {
 func (c *eventCall) open() {
 	if c.events == nil {
 		c.events = c.s.openEvents(c.w)
+	}
+}
+
+func (c *eventCall) close() {
+	if c.events != nil {
+		c.events.close()
 	}
 }
 

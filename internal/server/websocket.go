@@ -120,7 +120,7 @@ func (k *callSocket) invoke(ref string, e *envelope) error {
 	}
 	c := &socketCall{callSocket: k, ref: ref, logs: logs}
 	go func() { // serve waits for it by running
-		defer k.exit(ref)
+		defer k.running.Done()
 		c.run(ctx, req)
 	}()
 	return nil
@@ -143,12 +143,13 @@ func (k *callSocket) enter(ref string, cancel context.CancelCauseFunc) error {
 	return nil
 }
 
-func (k *callSocket) exit(ref string) {
+// forget frees the ref. It comes before the call's last frame: who has read
+// that may use the ref again.
+func (k *callSocket) forget(ref string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.calls[ref](nil)
 	delete(k.calls, ref)
-	k.running.Done()
 }
 
 func (k *callSocket) cancelCall(ref string) error {
@@ -180,6 +181,7 @@ type socketCall struct {
 
 func (c *socketCall) run(ctx context.Context, req invocation.Request) {
 	out, err := c.s.o.Executor.Execute(ctx, req, c.emit)
+	c.forget(c.ref)
 	if err == nil && int64(len(out.Result.Output)) > c.s.o.MaxBytes {
 		err = fault.New(fault.Execution, "the result of %d bytes is larger than the limit of %d", len(out.Result.Output), c.s.o.MaxBytes)
 	}

@@ -1,0 +1,229 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/invocation"
+)
+
+// TestShutdownDrains keeps a call, a stream and a socket in flight over a
+// shutdown: all three must end well, and nothing new may begin.
+func TestShutdownDrains(t *testing.T) {
+	t.Parallel()
+	fx := newFixture(t, nil)
+	began, release := make(chan struct{}, 3), make(chan struct{})
+	fx.executor.on("waits", func(ctx context.Context, req invocation.Request, emit func(invocation.Event) error) (invocation.Result, error) {
+		began <- struct{}{}
+		select {
+		case <-release:
+		case <-ctx.Done():
+			return invocation.Result{}, ctx.Err()
+		}
+		return echo(ctx, req, emit)
+	})
+	conn := fx.dial(socketPath)
+	idle := fx.dial(socketPath)
+	var calls sync.WaitGroup
+	calls.Go(func() {
+		if a := fx.invoke(`{"entrypoint":"waits"}`); a.StatusCode != http.StatusOK {
+			t.Errorf("the call in flight: %d %s", a.StatusCode, a.body)
+		}
+	})
+	calls.Go(func() {
+		if _, events := fx.stream("/v1/agents/echo/stream", `{"entrypoint":"waits"}`); events[len(events)-1].name != "done" {
+			t.Errorf("the stream in flight: %v", events)
+		}
+	})
+	fx.say(conn, `{"type":"invoke","ref":"1","entrypoint":"waits"}`)
+	for range 3 {
+		<-began
+	}
+	follow := fx.followLogs()
+	down := make(chan error, 1)
+	go func() { down <- fx.server.Shutdown(t.Context()) }()
+	if _, err := io.ReadAll(follow); err != nil {
+		t.Errorf("the followed logs: %v", err)
+	}
+	if _, _, err := idle.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusGoingAway {
+		t.Errorf("the idle socket: %v", err)
+	}
+	if c, err := net.Dial("tcp", fx.addr); err == nil {
+		_ = c.Close()
+		t.Error("the listener is open")
+	}
+	fx.say(conn, `{"type":"invoke","ref":"2","entrypoint":"main"}`)
+	hear[api.SocketEvent](fx, conn)
+	if e := hear[api.SocketEvent](fx, conn); e.Error == nil || e.Error.Code != "AGENT_UNAVAILABLE" {
+		t.Errorf("a new call on an old socket: %+v", e)
+	}
+	select {
+	case err := <-down:
+		t.Fatalf("it did not wait for the calls: %v", err)
+	default:
+	}
+	close(release)
+	if e := hear[api.SocketEvent](fx, conn); e.Type != "result" {
+		t.Errorf("the socket's call in flight: %+v", e)
+	}
+	_, _, _ = conn.Read(t.Context()) // answers the close
+	calls.Wait()
+	if err := <-down; err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+}
+
+// followLogs begins to follow the agent's logs.
+func (fx *fixture) followLogs() io.Reader {
+	fx.t.Helper()
+	res, err := fx.client.Get(fx.url + "/v1/agents/echo/logs?follow=1")
+	if err != nil {
+		fx.t.Fatal(err)
+	}
+	fx.t.Cleanup(func() { _ = res.Body.Close() })
+	return res.Body
+}
+
+func TestShutdownGivesUp(t *testing.T) {
+	t.Parallel()
+	for name, hurry := range map[string]func(*Server, context.CancelFunc){
+		"at the deadline":          func(_ *Server, end context.CancelFunc) { end() },
+		"at the second call":       func(s *Server, _ context.CancelFunc) { _ = s.Shutdown(context.Background()) },
+		"at the end of everything": func(s *Server, _ context.CancelFunc) { s.Kill() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fx := newFixture(t, nil)
+			fx.executor.ended = make(chan error, 2)
+			began := make(chan struct{}, 2)
+			fx.executor.on("blocks", blocks(began))
+			conn := fx.dial(socketPath)
+			fx.say(conn, `{"type":"invoke","ref":"1","entrypoint":"blocks"}`)
+			go func() {
+				if res, err := fx.client.Post(fx.url+"/v1/agents/echo/invoke", "application/json", bytes.NewBufferString(`{"entrypoint":"blocks"}`)); err == nil {
+					_ = res.Body.Close()
+				}
+			}()
+			<-began
+			<-began
+			ctx, end := context.WithCancel(t.Context())
+			defer end()
+			down := make(chan error, 1)
+			go func() { down <- fx.server.Shutdown(ctx) }()
+			<-fx.server.draining.Done()
+			hurry(fx.server, end)
+			for range 2 {
+				<-fx.executor.ended
+			}
+			<-down
+		})
+	}
+}
+
+func TestReadyTurnsOff(t *testing.T) {
+	t.Parallel()
+	fx := newFixture(t, nil)
+	if a := fx.do(http.MethodGet, "/health/ready", ""); a.StatusCode != http.StatusOK {
+		t.Errorf("ready: %d", a.StatusCode)
+	}
+	fx.server.stopping.Store(true)
+	for path, want := range map[string]int{"/health/ready": 503, "/health": 503, "/health/live": 200} {
+		if a := fx.do(http.MethodGet, path, ""); a.StatusCode != want {
+			t.Errorf("%s while stopping: %d, want %d", path, a.StatusCode, want)
+		}
+	}
+}
+
+func TestH2C(t *testing.T) {
+	t.Parallel()
+	fx := newFixture(t, nil)
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	fx.client = &http.Client{Transport: &http.Transport{Protocols: protocols}}
+	a := fx.invoke(`{"input":{"x":1}}`)
+	if a.ProtoMajor != 2 || a.StatusCode != http.StatusOK {
+		t.Errorf("got HTTP/%d %d", a.ProtoMajor, a.StatusCode)
+	}
+	fx.executor.on("words", yields(`1`, `2`))
+	if _, events := fx.stream("/v1/agents/echo/stream", `{"entrypoint":"words"}`); len(events) != 4 {
+		t.Errorf("got %v", events)
+	}
+	fx.wantError(fx.do(http.MethodGet, socketPath, ""), fault.Validation)
+	fx.wantError(fx.invoke(`{"input":"`+strings.Repeat("x", 11<<20)+`"}`), fault.PayloadTooLarge)
+	fx.wantGood()
+}
+
+func TestPanicsStayAlone(t *testing.T) {
+	t.Parallel()
+	fx := newFixture(t, nil)
+	fx.executor.on("panics", func(context.Context, invocation.Request, func(invocation.Event) error) (invocation.Result, error) {
+		panic("secret")
+	})
+	a := fx.invoke(`{"entrypoint":"panics"}`)
+	fx.wantError(a, fault.Internal)
+	if strings.Contains(string(a.body), "secret") {
+		t.Errorf("the panic shows: %s", a.body)
+	}
+	res, err := fx.client.Post(fx.url+"/v1/agents/echo/stream", "application/json", strings.NewReader(`{"entrypoint":"panics"}`))
+	if err == nil {
+		if _, err = io.ReadAll(res.Body); err == nil {
+			t.Error("half a stream ended as if it were whole")
+		}
+		_ = res.Body.Close()
+	}
+	fx.wantGood()
+}
+
+// TestIdleConnections holds 10,000 of them and calls.
+func TestIdleConnections(t *testing.T) {
+	if testing.Short() {
+		t.Skip("opens 20,000 descriptors")
+	}
+	const conns = 10_000
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Max < 2*conns+200 {
+		want := syscall.Rlimit{Cur: 2*conns + 1000, Max: 2*conns + 1000}
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &want); err != nil {
+			t.Skipf("needs %d descriptors, %d are allowed: %v", 2*conns, limit.Max, err)
+		}
+	}
+	fx := newFixture(t, nil)
+	before := heap()
+	open := make([]net.Conn, 0, conns)
+	defer func() {
+		for _, c := range open {
+			_ = c.Close()
+		}
+	}()
+	for len(open) < conns {
+		c, err := net.Dial("tcp", fx.addr)
+		if errors.Is(err, syscall.EMFILE) {
+			t.Skipf("needs more descriptors: %v", err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, c)
+	}
+	begin := time.Now()
+	fx.wantGood()
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("a call beside them takes %s", took)
+	}
+	if grown := heap() - before; grown > conns*32<<10 {
+		t.Errorf("they hold %d MiB", grown>>20)
+	}
+}
