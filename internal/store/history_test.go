@@ -1,0 +1,233 @@
+package store_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/store"
+	"github.com/runagent/runagent/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) {
+	if writeAsChild() {
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func TestHistoryOnSQLite(t *testing.T) {
+	t.Parallel()
+	storetest.History(t, func(t testing.TB) storetest.Opener {
+		path := filepath.Join(t.TempDir(), "history.db")
+		return func(t testing.TB, o store.HistoryOptions) *store.History { return open(t, path, o) }
+	})
+}
+
+func open(t testing.TB, path string, o store.HistoryOptions) *store.History {
+	t.Helper()
+	h, err := store.OpenHistory(path, o)
+	if err != nil {
+		t.Fatalf("OpenHistory: %v", err)
+	}
+	return h
+}
+
+func clock() time.Time { return storetest.Start }
+
+func TestOpenHistoryRefusesWhatIsNotOurs(t *testing.T) {
+	t.Parallel()
+	t.Run("newer", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "history.db")
+		if err := open(t, path, store.HistoryOptions{}).Close(); err != nil {
+			t.Fatal(err)
+		}
+		db, err := store.OpenSQLite(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec(`INSERT INTO schema_migrations (version, name, applied_at) VALUES (99, '0099_future', 0)`); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_, err = store.OpenHistory(path, store.HistoryOptions{})
+		if err == nil || !strings.Contains(err.Error(), "newer runagent") {
+			t.Errorf("OpenHistory = %v, want it to name a newer runagent", err)
+		}
+	})
+	t.Run("no_database", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "history.db")
+		if err := os.WriteFile(path, []byte(strings.Repeat("this is no database\n", 200)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.OpenHistory(path, store.HistoryOptions{}); err == nil {
+			t.Error("OpenHistory accepts a file that is no database")
+		}
+	})
+	t.Run("no_folder", func(t *testing.T) {
+		t.Parallel()
+		if _, err := store.OpenHistory(filepath.Join(t.TempDir(), "no", "history.db"), store.HistoryOptions{}); err == nil {
+			t.Error("OpenHistory accepts a folder that does not exist")
+		}
+	})
+}
+
+func TestOpenHistoryTakesAnyPath(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a b?c#d%20é&e")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "history.db")
+	if err := open(t, path, store.HistoryOptions{}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the file is elsewhere: %v", err)
+	}
+}
+
+func TestCallersWaitForRoom(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string]store.HistoryOptions{
+		"records": {Buffer: 10},
+		"bytes":   {BufferBytes: 30 << 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o.Clock = clock
+			h := open(t, filepath.Join(t.TempDir(), "history.db"), o)
+			put := make(chan int)
+			go func() {
+				defer close(put)
+				for i := range 100 {
+					h.Finished(storetest.Finish(storetest.Record("a1", i), invocation.Succeeded))
+					put <- i
+				}
+			}()
+			got := 0
+			for blocked := false; !blocked; {
+				select {
+				case <-put:
+					got++
+				case <-time.After(300 * time.Millisecond): // shorter than the longest wait
+					blocked = true
+				}
+			}
+			if got >= 30 {
+				t.Fatalf("%d records went in before anyone wrote, want callers to wait", got)
+			}
+			ran := make(chan error, 1)
+			go func() { ran <- h.Run(t.Context()) }()
+			for range put {
+				got++
+			}
+			if err := h.Close(); err != nil {
+				t.Error(err)
+			}
+			if err := <-ran; err != nil {
+				t.Error(err)
+			}
+			if got != 100 || h.Dropped() != 0 {
+				t.Errorf("%d records went in, %d were dropped, want 100 and none", got, h.Dropped())
+			}
+		})
+	}
+}
+
+func TestRecordsAfterCloseAreCounted(t *testing.T) {
+	t.Parallel()
+	h := open(t, filepath.Join(t.TempDir(), "history.db"), store.HistoryOptions{})
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	rec := storetest.Record("a1", 0)
+	h.Started(rec)
+	h.Finished(storetest.Finish(rec, invocation.Succeeded))
+	h.AppendLog(invocation.LogLine{Text: "late"})
+	if h.Dropped() != 1 || h.DroppedLines() != 1 {
+		t.Errorf("%d records and %d lines were dropped, want 1 and 1", h.Dropped(), h.DroppedLines())
+	}
+	if err := h.Run(t.Context()); err == nil {
+		t.Error("Run after Close returns no error")
+	}
+}
+
+func TestRunWritesSoon(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "history.db")
+	h := open(t, path, store.HistoryOptions{Clock: clock})
+	ran := make(chan error, 1)
+	go func() { ran <- h.Run(t.Context()) }()
+	other := open(t, path, store.HistoryOptions{Clock: clock})
+	rec := storetest.Record("a1", 0)
+	h.Started(rec)
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		if _, err := other.Invocation(t.Context(), rec.ID); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a record is not on disk after 10 s")
+		}
+	}
+	if err := errors.Join(h.Close(), other.Close(), <-ran); err != nil {
+		t.Error(err)
+	}
+}
+
+// BenchmarkRecord is what one call costs its caller.
+func BenchmarkRecord(b *testing.B) {
+	const between = 4096 // records that wait, at most, as while serving
+	h := open(b, filepath.Join(b.TempDir(), "history.db"), store.HistoryOptions{Clock: clock})
+	recs := make([]invocation.Record, between)
+	b.ReportAllocs()
+	for i := 0; i < b.N; i++ {
+		if i%between == 0 {
+			b.StopTimer()
+			if err := h.Flush(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			for k := range recs {
+				recs[k] = storetest.Record("a1", i+k)
+			}
+			b.StartTimer()
+		}
+		rec := recs[i%between]
+		h.Started(rec)
+		rec.Status = invocation.Succeeded
+		h.Finished(rec)
+	}
+	b.StopTimer()
+	if err := h.Close(); err != nil {
+		b.Error(err)
+	}
+}
+
+// BenchmarkSustained is how fast records reach the disk, retention included.
+func BenchmarkSustained(b *testing.B) {
+	h := open(b, filepath.Join(b.TempDir(), "history.db"), store.HistoryOptions{Clock: clock})
+	ran := make(chan error, 1)
+	go func() { ran <- h.Run(b.Context()) }()
+	start := time.Now()
+	for i := 0; b.Loop(); i++ {
+		rec := storetest.Record("a1", i)
+		h.Started(rec)
+		h.Finished(storetest.Finish(rec, invocation.Succeeded))
+	}
+	if err := errors.Join(h.Close(), <-ran); err != nil {
+		b.Error(err)
+	}
+	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "records/s")
+	b.ReportMetric(float64(h.Dropped()), "dropped")
+}

@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed migrations/sqlite/*.sql
+var migrations embed.FS
+
+// migration is one step of a database's schema.
+type migration struct {
+	version int
+	name    string
+	sql     string
+}
+
+// readMigrations returns the steps in dir, in order. Files are named
+// 0001_what.sql; a gap or a bad name is a mistake of ours.
+func readMigrations(fsys fs.FS, dir string) ([]migration, error) {
+	entries, err := fs.ReadDir(fsys, dir)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	var steps []migration
+	for _, entry := range entries {
+		number, _, _ := strings.Cut(entry.Name(), "_")
+		version, err := strconv.Atoi(number)
+		if err != nil || version != len(steps)+1 {
+			return nil, fmt.Errorf("read migrations: %s is not number %04d", entry.Name(), len(steps)+1)
+		}
+		body, err := fs.ReadFile(fsys, path.Join(dir, entry.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("read migrations: %w", err)
+		}
+		steps = append(steps, migration{version, strings.TrimSuffix(entry.Name(), ".sql"), string(body)})
+	}
+	return steps, nil
+}
+
+// migrate brings db forward to the newest of steps, all in one transaction, so
+// that processes that start together don't meet half a schema. A database that
+// is newer than steps is refused.
+func migrate(db *sql.DB, steps []migration, now time.Time) error {
+	return inTx(db, func(ctx context.Context, tx *sql.Tx) error {
+		const table = `
+			CREATE TABLE IF NOT EXISTS schema_migrations (
+				version    INTEGER NOT NULL PRIMARY KEY,
+				name       TEXT    NOT NULL,
+				applied_at INTEGER NOT NULL
+			)`
+		if _, err := tx.ExecContext(ctx, table); err != nil {
+			return fmt.Errorf("migrate: %w", err)
+		}
+		const newest = `SELECT COALESCE(MAX(version), 0) FROM schema_migrations`
+		var have int
+		if err := tx.QueryRowContext(ctx, newest).Scan(&have); err != nil {
+			return fmt.Errorf("migrate: %w", err)
+		}
+		if have > len(steps) {
+			return fmt.Errorf("its schema is number %d and this runagent knows %d: it was written by a newer runagent; update this one", have, len(steps))
+		}
+		const done = `INSERT INTO schema_migrations (version, name, applied_at) VALUES (?, ?, ?)`
+		for _, step := range steps[have:] {
+			if _, err := tx.ExecContext(ctx, step.sql); err != nil {
+				return fmt.Errorf("migrate to %s: %w", step.name, err)
+			}
+			if _, err := tx.ExecContext(ctx, done, step.version, step.name, now.UnixMicro()); err != nil {
+				return fmt.Errorf("migrate to %s: %w", step.name, err)
+			}
+		}
+		return nil
+	})
+}
