@@ -116,8 +116,10 @@ class _Names:
         return _describe(node)
 
     def _method(self, cls, steps, file):
+        seen = set()
         for _ in range(20):
             body = _Names(ast.Module(body=cls.body, type_ignores=[]))
+            seen.update(name for name in body.found if not name.startswith("__"))
             if steps[1] in body.found:
                 return _describe(body.found[steps[1]]) if len(steps) == 2 else {"kind": "unknown"}
             bases = [self.found.get(getattr(base, "id", None)) for base in cls.bases]
@@ -128,8 +130,7 @@ class _Names:
             if len(bases) > 1 or not isinstance(bases[0], ast.ClassDef) or bases[0] is cls:
                 return {"kind": "unknown"}
             cls = bases[0]
-        found = sorted(name for name in body.found if not name.startswith("__"))
-        near = difflib.get_close_matches(steps[1], found, 1)
+        near = difflib.get_close_matches(steps[1], sorted(seen), 1)
         hint = "; did you mean %s?" % near[0] if near else ""
         message = "class %s in %s has no method %r%s" % (steps[0], file, steps[1], hint)
         raise Problem("missing_method", message, cls.lineno, cls.col_offset + 1)
@@ -173,17 +174,21 @@ class _Names:
             for item in node.items:
                 if item.optional_vars is not None:
                     self._target(item.optional_vars, node)
-        for child in ast.walk(node) if isinstance(node, ast.Expr) else ():
-            if isinstance(child, ast.NamedExpr):
-                self._target(child.target, node)
-            elif isinstance(child, ast.Call) and _binds_names(child.func):
-                self.open = True
+        for field in ("test", "value", "iter", "subject"):
+            self._expression(getattr(node, field, None), node)
         for field in ("body", "orelse", "finalbody"):
             inner = getattr(node, field, None)
             if isinstance(inner, list):
                 self._statements(inner)
         for part in list(getattr(node, "handlers", ())) + list(getattr(node, "cases", ())):
             self._statements(part.body)
+
+    def _expression(self, expression, node):
+        for child in ast.walk(expression) if isinstance(expression, ast.AST) else ():
+            if isinstance(child, ast.NamedExpr):
+                self._target(child.target, node)
+            elif isinstance(child, ast.Call) and _binds_names(child.func):
+                self.open = True
 
     def _target(self, target, node):
         if isinstance(target, ast.Name):
