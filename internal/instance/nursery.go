@@ -15,19 +15,16 @@ import (
 	"github.com/runagent/runagent/internal/sandbox"
 )
 
-// Imports is what a zygote should import, and what it must not.
-type Imports struct {
-	Modules  []string          `json:"modules"`
-	Excluded map[string]string `json:"excluded"` // module → why
-	// Observed says that Modules were seen in a ready instance, and are not
-	// only the names in the sources.
-	Observed bool `json:"observed"`
-}
-
-// Memory remembers imports between runs of the server.
+// Memory knows what a zygote should import, also from earlier runs of the server.
 type Memory interface {
-	Load() Imports
-	Save(Imports) error
+	// Wanted are the modules to import, in order.
+	Wanted() []string
+	// Learn takes what a ready instance had loaded from outside its folder and
+	// reports whether Wanted is different now.
+	Learn(modules []string) bool
+	// Exclude leaves a module out of Wanted from now on and reports whether
+	// that is new.
+	Exclude(module, why string) bool
 }
 
 // NurseryOptions configures a Nursery. Driver, Zygote, Plain and Memory are needed.
@@ -51,7 +48,6 @@ type Nursery struct {
 
 	mu      sync.Mutex // guards all that follows
 	current sandbox.Zygote
-	imports Imports
 	first   chan struct{} // closed when the first attempt at a zygote is over
 }
 
@@ -64,10 +60,7 @@ func NewNursery(o NurseryOptions) *Nursery {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &Nursery{o: o, ctx: ctx, cancel: cancel, first: make(chan struct{}), imports: o.Memory.Load()}
-	if n.imports.Excluded == nil {
-		n.imports.Excluded = map[string]string{}
-	}
+	n := &Nursery{o: o, ctx: ctx, cancel: cancel, first: make(chan struct{})}
 	n.wg.Go(n.keep)
 	return n
 }
@@ -139,7 +132,7 @@ func (n *Nursery) make() (sandbox.Zygote, error) {
 			return nil, err
 		}
 		ctx, cancel := context.WithTimeout(n.ctx, zygoteImportLimit)
-		got, err := z.Import(ctx, n.wanted())
+		got, err := z.Import(ctx, n.o.Memory.Wanted())
 		cancel()
 		if err != nil {
 			z.Kill()
@@ -177,87 +170,46 @@ func (n *Nursery) startZygote() (sandbox.Zygote, error) {
 	return z, nil
 }
 
-// wanted is the list for the next zygote.
-func (n *Nursery) wanted() []string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	var list []string
-	for _, m := range n.imports.Modules {
-		if _, out := n.imports.Excluded[m]; !out {
-			list = append(list, m)
-		}
-	}
-	return list
-}
-
 // exclude remembers polluting imports; it reports whether there are new ones.
 func (n *Nursery) exclude(list []sandbox.Excluded) bool {
 	found := false
-	n.mu.Lock()
 	for _, e := range list {
-		if !e.Polluted {
+		if !e.Polluted || !n.o.Memory.Exclude(e.Module, e.Why) {
 			continue
 		}
 		found = true
-		n.imports.Excluded[e.Module] = e.Why
-		n.o.Log.Info("imported after the fork, not before", "module", e.Module, "why", e.Why)
-		n.o.OnLog(invocation.LogLine{Time: time.Now().UTC(), Stream: "system", Instance: "zygote",
-			Text: fmt.Sprintf("module %s is imported after the fork, not before: %s", e.Module, e.Why)})
-	}
-	n.mu.Unlock()
-	if found {
-		n.save()
+		n.o.OnLog(invocation.LogLine{
+			Time: time.Now().UTC(), Stream: "system", Level: "info", Instance: "zygote",
+			Text: fmt.Sprintf("module %s is imported after the fork, not before: %s", e.Module, e.Why),
+		})
 	}
 	return found
-}
-
-func (n *Nursery) save() {
-	n.mu.Lock()
-	im := n.imports
-	n.mu.Unlock()
-	if err := n.o.Memory.Save(im); err != nil {
-		n.o.Log.Warn("import list not remembered", "error", err)
-	}
 }
 
 // Observe tells what a ready instance had loaded from outside its folder. When
 // that is more than the zygote has, a better zygote is made in the background.
 func (n *Nursery) Observe(modules []string) {
-	n.mu.Lock()
-	known := make(map[string]bool, len(n.imports.Modules))
-	for _, m := range n.imports.Modules {
-		known[m] = true
-	}
-	fresh := slices.ContainsFunc(modules, func(m string) bool {
-		_, out := n.imports.Excluded[m]
-		return !known[m] && !out
-	})
-	if !fresh || n.ctx.Err() != nil {
-		n.mu.Unlock()
+	if n.ctx.Err() != nil || !n.o.Memory.Learn(modules) || n.zygote() == nil {
 		return
 	}
-	n.imports.Modules, n.imports.Observed = modules, true
-	hasZygote := n.current != nil
-	n.mu.Unlock()
-	n.save()
-	if !hasZygote {
-		return
-	}
-	n.wg.Go(func() {
-		z, err := n.make()
-		if err != nil {
+	n.wg.Go(n.improve)
+}
+
+// improve replaces the zygote by one with the imports wanted now.
+func (n *Nursery) improve() {
+	z, err := n.make()
+	if err != nil {
+		if n.ctx.Err() == nil {
 			n.o.Log.Warn("the better zygote could not be made", "error", err)
-			return
 		}
-		old := n.swap(z)
-		if n.ctx.Err() != nil {
-			old = z
-			n.swap(nil)
-		}
-		if old != nil {
-			old.Kill()
-		}
-	})
+		return
+	}
+	if old := n.swap(z); old != nil {
+		old.Kill()
+	}
+	if n.ctx.Err() != nil {
+		z.Kill()
+	}
 }
 
 func (n *Nursery) zygote() sandbox.Zygote {

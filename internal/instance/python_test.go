@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,16 +35,20 @@ func TestMain(m *testing.M) {
 }
 
 // memory keeps imports in the test.
-type memory struct{ saved chan Imports }
-
-func (m memory) Load() Imports { return Imports{Modules: []string{"json"}} }
-func (m memory) Save(i Imports) error {
-	select {
-	case m.saved <- i:
-	default:
-	}
-	return nil
+type memory struct {
+	mu      sync.Mutex
+	modules []string
 }
+
+func (m *memory) Wanted() []string { m.mu.Lock(); defer m.mu.Unlock(); return m.modules }
+func (m *memory) Learn(modules []string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	changed := !slices.Equal(m.modules, modules)
+	m.modules = modules
+	return changed
+}
+func (m *memory) Exclude(string, string) bool { return false }
 
 // pythonPool serves one file of real Python through the real shim.
 func pythonPool(t testing.TB, source string, entrypoints []AdmittedEntrypoint, change func(*Spec)) (*Pool, *Nursery) {
@@ -70,7 +76,7 @@ func pythonPool(t testing.TB, source string, entrypoints []AdmittedEntrypoint, c
 		Driver: driver,
 		Zygote: sandbox.Spec{Argv: []string{python, boot, "zygote", "--fd", "3"}, Env: os.Environ(), Dir: dir},
 		Plain:  sandbox.Spec{Argv: []string{python, boot, "instance", "--fd", "3"}, Env: os.Environ(), Dir: dir},
-		Memory: memory{make(chan Imports, 8)},
+		Memory: &memory{modules: []string{"json"}},
 		OnLog:  func(l invocation.LogLine) { t.Logf("zygote: %s", l.Text) },
 	})
 	t.Cleanup(n.Close)

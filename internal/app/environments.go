@@ -1,0 +1,214 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/deploy"
+	"github.com/runagent/runagent/internal/instance"
+	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/runtime/python"
+	"github.com/runagent/runagent/internal/sandbox"
+)
+
+// environments finds or builds the interpreter of a revision, and keeps one
+// nursery for each environment that is in use. It implements deploy.Builder.
+type environments struct {
+	o       ServeOptions
+	shim    string // root of the unpacked shim
+	driver  sandbox.Driver
+	imports *python.ImportStore
+	onLog   func(invocation.LogLine)
+	log     *slog.Logger
+
+	mu        sync.Mutex // guards all that follows
+	found     map[python.FindOptions]*python.Interpreter
+	built     map[string]*python.Interpreter // by environment key
+	nurseries map[string]*instance.Nursery   // by environment key and start variables
+}
+
+func newEnvironments(o ServeOptions, shim string, driver sandbox.Driver, onLog func(invocation.LogLine)) *environments {
+	return &environments{
+		o: o, shim: shim, driver: driver, imports: python.NewImportStore(o.Home), onLog: onLog, log: o.Log,
+		found: map[python.FindOptions]*python.Interpreter{}, built: map[string]*python.Interpreter{},
+		nurseries: map[string]*instance.Nursery{},
+	}
+}
+
+// Build implements deploy.Builder.
+func (e *environments) Build(ctx context.Context, rev *deploy.Revision) (deploy.Environment, error) {
+	base, err := e.find(ctx, rev.Agent)
+	if err != nil {
+		return deploy.Environment{}, err
+	}
+	in, err := e.withRequirements(ctx, rev.Agent, base)
+	if err != nil {
+		return deploy.Environment{}, err
+	}
+	key := in.Prefix + " " + in.Version.String()
+	e.mu.Lock()
+	e.built[key] = in
+	e.mu.Unlock()
+	return deploy.Environment{Key: key, Python: in.Path, Version: in.Version.String(), Dir: in.Prefix}, nil
+}
+
+// find returns the interpreter the author chose or the machine has. The
+// answer is kept: asking an interpreter who it is takes a process.
+func (e *environments) find(ctx context.Context, a *agent.Agent) (*python.Interpreter, error) {
+	o := python.FindOptions{
+		Explicit: e.o.Python, VirtualEnv: variable(e.o.Environ, "VIRTUAL_ENV"), Dir: a.Dir,
+		Path: variable(e.o.Environ, "PATH"), Requires: a.Manifest.Python,
+	}
+	e.mu.Lock()
+	in := e.found[o]
+	e.mu.Unlock()
+	if in != nil {
+		if _, err := os.Stat(in.Path); err == nil {
+			return in, nil
+		}
+	}
+	in, err := python.Find(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	e.found[o] = in
+	e.mu.Unlock()
+	return in, nil
+}
+
+// nursery returns the nursery that forks instances of rev, made when first asked for.
+func (e *environments) nursery(rev *deploy.Revision) *instance.Nursery {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	in := e.built[rev.Environment.Key]
+	env := in.StartEnv(e.o.Environ, literals(rev.Agent.Manifest))
+	key := rev.Environment.Key + "\x00" + strings.Join(env, "\x00")
+	if n := e.nurseries[key]; n != nil {
+		return n
+	}
+	n := instance.NewNursery(instance.NurseryOptions{
+		Driver: e.driver,
+		Zygote: sandbox.Spec{Argv: in.Argv(e.shim, python.RoleZygote), Env: env, Dir: "/"},
+		Plain:  sandbox.Spec{Argv: in.Argv(e.shim, python.RoleInstance), Env: env, Dir: "/"},
+		Memory: e.memory(rev, in),
+		OnLog:  e.onLog,
+		Log:    e.log,
+	})
+	e.nurseries[key] = n
+	return n
+}
+
+// retain ends the nurseries that no given revision needs.
+func (e *environments) retain(n *instance.Nursery) {
+	e.mu.Lock()
+	var old []*instance.Nursery
+	for key, other := range e.nurseries {
+		if other != n {
+			old = append(old, other)
+			delete(e.nurseries, key)
+		}
+	}
+	e.mu.Unlock()
+	for _, other := range old {
+		other.Close()
+	}
+}
+
+// memory is what the zygote of rev's environment should import.
+func (e *environments) memory(rev *deploy.Revision, in *python.Interpreter) *importMemory {
+	key := python.ImportKey(rev.Agent.ID, rev.Environment.Key, in.Version)
+	m := &importMemory{store: e.imports, key: key, log: e.log}
+	list, err := e.imports.Load(key)
+	if err != nil {
+		e.log.Warn("import list not read", "error", err)
+	}
+	m.list = list
+	m.first = func() python.ImportList {
+		list, err := python.NewInspector(in.Path, e.shim).FirstList(context.Background(), rev.Agent.Dir, rev.Agent.Manifest.Entrypoints)
+		if err != nil {
+			e.log.Warn("imports not read from the sources", "error", err)
+		}
+		return list
+	}
+	return m
+}
+
+// literals are the variables of the manifest that hold no reference.
+func literals(m *agent.Manifest) map[string]string {
+	plain := maps.Clone(m.EnvVars)
+	maps.DeleteFunc(plain, func(_, v string) bool { return v == "" || strings.Contains(v, "$") })
+	return plain
+}
+
+func variable(environ []string, name string) string {
+	for _, entry := range slices.Backward(environ) {
+		if n, v, ok := strings.Cut(entry, "="); ok && n == name {
+			return v
+		}
+	}
+	return ""
+}
+
+// importMemory is an import list that is kept on disk. It implements
+// instance.Memory.
+type importMemory struct {
+	store *python.ImportStore
+	key   string
+	first func() python.ImportList
+	log   *slog.Logger
+
+	mu   sync.Mutex // guards list
+	list python.ImportList
+}
+
+// Wanted implements instance.Memory.
+func (m *importMemory) Wanted() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.list.Modules) == 0 {
+		m.list.Modules = m.first().Modules
+	}
+	return m.list.Wanted()
+}
+
+// Learn implements instance.Memory.
+func (m *importMemory) Learn(modules []string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list, changed := m.list.Learn(modules)
+	if changed {
+		m.list = list
+		m.save()
+	}
+	return changed
+}
+
+// Exclude implements instance.Memory.
+func (m *importMemory) Exclude(module, why string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list, changed := m.list.Exclude(module, why)
+	if changed {
+		m.list = list
+		m.save()
+	}
+	return changed
+}
+
+func (m *importMemory) save() {
+	if err := m.store.Save(m.key, m.list); err != nil {
+		m.log.Warn("import list not kept", "error", err)
+	}
+}
+
+var (
+	_ deploy.Builder  = (*environments)(nil)
+	_ instance.Memory = (*importMemory)(nil)
+)

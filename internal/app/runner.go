@@ -1,0 +1,101 @@
+package app
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/deploy"
+	"github.com/runagent/runagent/internal/instance"
+)
+
+// The bounds of what an instance may send.
+const (
+	maxResultBytes  = 10 << 20
+	maxLogLineBytes = 16 << 10
+)
+
+// runner runs revisions on the instances of this machine. It implements deploy.Pools.
+type runner struct {
+	o     ServeOptions
+	envs  *environments
+	pools *instance.Pools
+	logs  *logbook
+}
+
+// Start implements deploy.Pools.
+func (r *runner) Start(ctx context.Context, rev *deploy.Revision) ([]agent.Callable, error) {
+	nursery := r.envs.nursery(rev)
+	admission, err := r.admission(rev)
+	if err != nil {
+		return nil, err
+	}
+	res := rev.Agent.Manifest.Resources
+	pool, err := r.pools.Start(ctx, instance.Spec{
+		Revision: rev.ID, Launcher: nursery, Admission: admission, Size: r.o.Instances,
+		SyncSlots: res.Concurrency, AsyncSlots: res.Concurrency,
+		OnLog: r.logs.Append, Log: r.o.Log,
+		OnReady: func(ready instance.Readiness) { nursery.Observe(ready.Modules) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return withManifest(pool.Callables(), rev.Agent.Manifest), nil
+}
+
+// Drain implements deploy.Pools.
+func (r *runner) Drain(ctx context.Context, rev *deploy.Revision) {
+	r.pools.Stop(ctx, rev.ID)
+	if rev.Snapshot != "" {
+		if err := os.RemoveAll(rev.Snapshot); err != nil {
+			r.o.Log.Warn("snapshot not removed", "error", err)
+		}
+	}
+}
+
+// admission is what the instances of rev are told before they import it.
+func (r *runner) admission(rev *deploy.Revision) (instance.Admission, error) {
+	m := rev.Agent.Manifest
+	data := filepath.Join(r.o.Home, "data", rev.Agent.ID)
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return instance.Admission{}, err
+	}
+	r.envs.mu.Lock()
+	in := r.envs.built[rev.Environment.Key]
+	r.envs.mu.Unlock()
+	a := instance.Admission{
+		AgentID: rev.Agent.ID, AgentName: rev.Agent.Name, Dir: rev.Agent.Dir, Snapshot: rev.Snapshot, DataDir: data,
+		Env: in.AgentEnv(r.o.Environ, rev.Vars, map[string]string{
+			"RUNAGENT_DATA_DIR": data, "RUNAGENT_AGENT_ID": rev.Agent.ID,
+		}),
+		Limits: instance.AdmittedLimits{ResultBytes: maxResultBytes, LogLineBytes: maxLogLineBytes},
+		Batch: instance.AdmittedBatch{
+			MaxSize: m.Batch.MaxSize, MaxWaitMS: int(m.Batch.MaxWait.Milliseconds()), Isolate: m.Batch.Isolate,
+		},
+	}
+	for _, e := range m.Entrypoints {
+		if e.WebhookURL == "" {
+			a.Entrypoints = append(a.Entrypoints, instance.AdmittedEntrypoint{Tag: e.Tag, File: e.File, Module: e.Module, Type: e.Type})
+		}
+	}
+	return a, nil
+}
+
+// withManifest adds to what an instance reported what only the manifest says.
+func withManifest(callables []agent.Callable, m *agent.Manifest) []agent.Callable {
+	for i := range callables {
+		for _, e := range m.Entrypoints {
+			if e.Tag != callables[i].Tag {
+				continue
+			}
+			callables[i].Extractor = e.Extractor
+			if e.Description != "" {
+				callables[i].Description = e.Description
+			}
+		}
+	}
+	return callables
+}
+
+var _ deploy.Pools = (*runner)(nil)
