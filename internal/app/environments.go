@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 
@@ -148,12 +147,8 @@ func literals(m *agent.Manifest) map[string]string {
 }
 
 func variable(environ []string, name string) string {
-	for _, entry := range slices.Backward(environ) {
-		if n, v, ok := strings.Cut(entry, "="); ok && n == name {
-			return v
-		}
-	}
-	return ""
+	v, _ := lookup(environ, name)
+	return v
 }
 
 // importMemory is an import list that is kept on disk. It implements

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/runagent/runagent/internal/agent"
@@ -46,6 +47,8 @@ type Deployer struct {
 
 	mu   sync.Mutex // held for a whole deploy; guards live
 	live map[string]*Revision
+
+	current atomic.Pointer[Revision] // the one switched to last
 }
 
 // New returns a Deployer.
@@ -80,6 +83,7 @@ func (x *Deployer) Deploy(ctx context.Context, rev *Revision) error {
 	rev.Callables, rev.State = callables, Ready
 	old := x.live[rev.Agent.ID]
 	x.live[rev.Agent.ID] = rev
+	x.current.Store(rev)
 	x.o.Traffic.Switch(rev)
 	if old != nil {
 		x.drain(old)
@@ -111,20 +115,16 @@ func probe(rev *Revision, callables []agent.Callable) error {
 
 // drain ends rev in the background.
 func (x *Deployer) drain(rev *Revision) {
+	rev.State = Retired
 	x.drains.Go(func() {
 		ctx, cancel := context.WithTimeout(x.ctx, x.o.DrainTimeout)
 		defer cancel()
 		x.o.Pools.Drain(ctx, rev)
-		rev.State = Retired
 	})
 }
 
-// Live returns the revision of an agent that calls go to, or nil.
-func (x *Deployer) Live(agentID string) *Revision {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.live[agentID]
-}
+// Current returns the revision that was brought into service last, or nil.
+func (x *Deployer) Current() *Revision { return x.current.Load() }
 
 // Close drains all revisions, at most until ctx ends, and waits.
 func (x *Deployer) Close(ctx context.Context) {
@@ -167,11 +167,11 @@ func (t *Traffic) Target(_ context.Context, ref string) (*invocation.Target, err
 	if v, ok := t.byRef.Load(ref); ok {
 		return v.(*invocation.Target), nil
 	}
-	return nil, fault.New(fault.AgentNotFound, "agent %q not found; here is %s", ref, t.names())
+	return nil, fault.New(fault.AgentNotFound, "agent %q not found; here is %s", ref, t.Names())
 }
 
-// names lists the agents there are, for messages.
-func (t *Traffic) names() string {
+// Names lists the agents there are, for messages.
+func (t *Traffic) Names() string {
 	seen := map[string]bool{}
 	text := ""
 	t.byRef.Range(func(_, v any) bool {

@@ -34,6 +34,29 @@ func (ps *Pools) Stop(ctx context.Context, revision string) {
 	}
 }
 
+// InFlight says how many calls are running and how many wait, on all pools.
+func (ps *Pools) InFlight() (running, queued int) {
+	ps.byRevision.Range(func(_, v any) bool {
+		r, q, _, _ := v.(*Pool).Load()
+		running, queued = running+r, queued+q
+		return true
+	})
+	return running, queued
+}
+
+// Trouble says why a revision has no instance, or nil when it has one.
+func (ps *Pools) Trouble(revision string) error {
+	v, ok := ps.byRevision.Load(revision)
+	if !ok {
+		return nil
+	}
+	_, _, instances, err := v.(*Pool).Load()
+	if instances > 0 {
+		return nil
+	}
+	return err
+}
+
 // Invoke implements invocation.Invoker.
 func (ps *Pools) Invoke(ctx context.Context, call invocation.Call, emit func(invocation.Event) error) (invocation.Result, error) {
 	v, ok := ps.byRevision.Load(call.Revision)

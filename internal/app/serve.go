@@ -1,0 +1,282 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/deploy"
+	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/instance"
+	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/runtime/python"
+	"github.com/runagent/runagent/internal/sandbox/none"
+	"github.com/runagent/runagent/internal/server"
+	"github.com/runagent/runagent/internal/store"
+	"github.com/runagent/runagent/shim"
+)
+
+// portsToTry is how many ports after the wanted one may be taken.
+const portsToTry = 100
+
+// service is one served folder.
+type service struct {
+	o        ServeOptions
+	began    time.Time
+	shim     string
+	history  *store.History
+	logs     *logbook
+	driver   *none.Driver
+	envs     *environments
+	pools    instance.Pools
+	traffic  deploy.Traffic
+	deployer *deploy.Deployer
+	server   *server.Server
+	listener net.Listener
+	wanted   int // the port that was taken, or 0
+	troubles troubles
+
+	// ends undoes what was started, last first.
+	ends []func(context.Context)
+}
+
+// Serve serves the folder until ctx ends, then lets the calls in flight end
+// and stops everything in reverse. Errors: agent.Problems when the folder is
+// not an agent, *instance.ImportError when its code can't be imported,
+// *fault.Error for what else the author can mend.
+func Serve(ctx context.Context, o ServeOptions) (err error) {
+	s := &service{o: o, began: time.Now()}
+	s.troubles.program = s.healthChecks
+	defer func() { s.stop(ctx) }()
+	rev, err := s.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.deployer.Deploy(ctx, rev); err != nil {
+		return err
+	}
+	s.envs.retain(s.envs.nursery(rev))
+	return s.run(ctx, rev)
+}
+
+// prepare builds all parts and reads the folder, but runs none of its code.
+func (s *service) prepare(ctx context.Context) (*deploy.Revision, error) {
+	var err error
+	if s.shim, err = shim.Extract(s.o.Home); err != nil {
+		return nil, fmt.Errorf("unpack the shim: %w", err)
+	}
+	if err := s.listen(ctx); err != nil {
+		return nil, err
+	}
+	s.history, err = store.OpenHistory(filepath.Join(s.o.Home, "history.db"), store.HistoryOptions{
+		Keep: s.o.Keep.Age, KeepPerAgent: s.o.Keep.Count, Log: s.o.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the records: %w", err)
+	}
+	s.own(func(context.Context) {
+		if err := s.history.Close(); err != nil {
+			s.o.Log.Error("records not closed", "error", err)
+		}
+	})
+	s.background(s.history.Run)
+	s.logs = newLogbook(s.history.AppendLog, s.o.Console.OnLog)
+	s.driver = none.New(none.Options{Log: s.o.Log})
+	s.own(func(context.Context) {
+		if err := s.driver.Close(); err != nil {
+			s.o.Log.Error("guard not closed", "error", err)
+		}
+	})
+	s.envs = newEnvironments(s.o, s.shim, s.driver, s.logs.Append)
+	s.own(func(context.Context) { s.envs.retain(nil) })
+	s.deployer = deploy.New(deploy.Options{
+		Builder: s.envs, Traffic: &s.traffic, DrainTimeout: drainTimeout, Log: s.o.Log,
+		Pools: &runner{o: s.o, envs: s.envs, pools: &s.pools, logs: s.logs},
+	})
+	s.own(s.deployer.Close)
+	if err := s.newServer(); err != nil {
+		return nil, err
+	}
+	return s.revision(ctx)
+}
+
+// drainTimeout bounds the calls on code that a save has replaced.
+const drainTimeout = 5 * time.Minute
+
+func (s *service) newServer() error {
+	executor := invocation.NewExecutor(invocation.Options{
+		Directory: &s.traffic, Invoker: &s.pools, Recorder: s.history, Log: s.o.Log,
+	})
+	var hosts []string
+	if s.o.Insecure {
+		hosts = []string{"*"}
+	}
+	var err error
+	s.server, err = server.New(server.Options{
+		Executor: executor, Agents: s, History: s.history, Logs: s.logs, Log: s.o.Log, Version: s.o.Version,
+		Checks: s.troubles.checks, Hosts: hosts, CORSOrigins: s.o.CORSOrigins,
+	})
+	if err != nil {
+		return fmt.Errorf("make the server: %w", err)
+	}
+	return nil
+}
+
+// listen takes the wanted port, or the next free one unless it was asked for.
+func (s *service) listen(ctx context.Context) error {
+	var lc net.ListenConfig
+	for i := range portsToTry {
+		port := s.o.Port
+		if port != 0 {
+			port += i
+		}
+		ln, err := lc.Listen(ctx, "tcp", net.JoinHostPort(s.o.Host, strconv.Itoa(port)))
+		if err == nil {
+			s.listener = ln
+			if i > 0 {
+				s.wanted = s.o.Port
+			}
+			s.own(func(context.Context) { _ = ln.Close() })
+			return nil
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return fault.New(fault.Conflict, "can't listen on %s: %w", s.o.Host, err)
+		}
+		if s.o.PortGiven {
+			return fault.New(fault.Conflict, "port %d is taken by another program; choose another with --port, or leave --port out to take the next free one", s.o.Port)
+		}
+	}
+	return fault.New(fault.Conflict, "ports %d to %d are all taken", s.o.Port, s.o.Port+portsToTry-1)
+}
+
+// revision reads the folder as it is now.
+func (s *service) revision(context.Context) (*deploy.Revision, error) {
+	a, problems := agent.Load(s.o.Dir, agent.LoadOptions{})
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	vars, secrets, err := s.variables(a)
+	if err != nil {
+		return nil, err
+	}
+	s.logs.setSecrets(secrets)
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("make an ID: %w", err)
+	}
+	return &deploy.Revision{ID: id.String(), Agent: a, Vars: vars, CreatedAt: time.Now(), State: deploy.Pending}, nil
+}
+
+// variables are what .env and the manifest set, and those among them that
+// must not be shown.
+func (s *service) variables(a *agent.Agent) (vars map[string]string, secrets []string, err error) {
+	file := s.o.EnvFile
+	if file == "" {
+		file = filepath.Join(a.Dir, ".env")
+	}
+	vars, err = agent.ReadDotEnv(file)
+	if errors.Is(err, fs.ErrNotExist) && s.o.EnvFile == "" {
+		vars, err = map[string]string{}, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for name, value := range vars {
+		if looksSecret(name) {
+			secrets = append(secrets, value)
+		}
+	}
+	expanded, problems := agent.ExpandEnv(a.Manifest, func(name string) (string, bool) {
+		if v, ok := vars[name]; ok {
+			return v, true
+		}
+		return lookup(s.o.Environ, name)
+	})
+	if err := problems.Err(); err != nil {
+		return nil, nil, err
+	}
+	for name, value := range expanded {
+		vars[name] = value
+		if looksSecret(name) {
+			secrets = append(secrets, value)
+		}
+	}
+	return vars, secrets, nil
+}
+
+// run answers calls until ctx ends.
+func (s *service) run(ctx context.Context, rev *deploy.Revision) error {
+	served := make(chan error, 1)
+	go func() { served <- s.server.Serve(context.WithoutCancel(ctx), s.listener) }()
+	s.own(func(ctx context.Context) {
+		if err := s.server.Shutdown(ctx); err != nil {
+			s.o.Log.Warn("calls in flight were cut off", "error", err)
+		}
+		<-served
+	})
+	s.announce(rev)
+	s.o.Console.OnReady(Ready{
+		URL: s.url(), WantedPort: s.wanted, Agent: rev.Agent, Callables: rev.Callables,
+		Python: rev.Environment.Version, Environment: rev.Environment.Dir, Took: time.Since(s.began),
+	})
+	if s.o.NoReload {
+		<-ctx.Done()
+		return nil
+	}
+	return s.follow(ctx)
+}
+
+func (s *service) url() string { return "http://" + s.listener.Addr().String() }
+
+// own has end called when the service stops, after all that is owned later.
+func (s *service) own(end func(context.Context)) { s.ends = append(s.ends, end) }
+
+// background runs f until the service stops, and waits for it then.
+func (s *service) background(f func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { f(ctx) })
+	s.own(func(context.Context) {
+		cancel()
+		wg.Wait()
+	})
+}
+
+// stop ends everything in reverse; calls in flight get until the shutdown
+// timeout, or until the author asks again.
+func (s *service) stop(ctx context.Context) {
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.ShutdownTimeout)
+	defer cancel()
+	over := make(chan struct{})
+	defer close(over)
+	go func() { // ends with stop
+		select {
+		case <-s.o.Hurry:
+			cancel()
+		case <-over:
+		}
+	}()
+	if s.server != nil && ctx.Err() != nil {
+		s.o.Console.OnStop(s.inFlight(), s.o.ShutdownTimeout)
+	}
+	for i := len(s.ends) - 1; i >= 0; i-- {
+		s.ends[i](patience)
+	}
+}
+
+func (s *service) inFlight() int {
+	n, _ := s.pools.InFlight()
+	return n
+}
+
+var _ = python.RoleZygote
