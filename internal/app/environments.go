@@ -207,3 +207,7 @@ var (
 	_ deploy.Builder  = (*environments)(nil)
 	_ instance.Memory = (*importMemory)(nil)
 )
+
+func (e *environments) withRequirements(ctx context.Context, a *agent.Agent, in *python.Interpreter) (*python.Interpreter, error) {
+	return in, nil
+}

@@ -19,7 +19,6 @@ import (
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/instance"
 	"github.com/runagent/runagent/internal/invocation"
-	"github.com/runagent/runagent/internal/runtime/python"
 	"github.com/runagent/runagent/internal/sandbox/none"
 	"github.com/runagent/runagent/internal/server"
 	"github.com/runagent/runagent/internal/store"
@@ -89,7 +88,7 @@ func (s *service) prepare(ctx context.Context) (*deploy.Revision, error) {
 			s.o.Log.Error("records not closed", "error", err)
 		}
 	})
-	s.background(s.history.Run)
+	s.background("records", s.history.Run)
 	s.logs = newLogbook(s.history.AppendLog, s.o.Console.OnLog)
 	s.driver = none.New(none.Options{Log: s.o.Log})
 	s.own(func(context.Context) {
@@ -242,10 +241,14 @@ func (s *service) url() string { return "http://" + s.listener.Addr().String() }
 func (s *service) own(end func(context.Context)) { s.ends = append(s.ends, end) }
 
 // background runs f until the service stops, and waits for it then.
-func (s *service) background(f func(context.Context)) {
+func (s *service) background(name string, f func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	wg.Go(func() { f(ctx) })
+	wg.Go(func() {
+		if err := f(ctx); err != nil && ctx.Err() == nil {
+			s.o.Log.Error("background work ended", "work", name, "error", err)
+		}
+	})
 	s.own(func(context.Context) {
 		cancel()
 		wg.Wait()
@@ -278,5 +281,3 @@ func (s *service) inFlight() int {
 	n, _ := s.pools.InFlight()
 	return n
 }
-
-var _ = python.RoleZygote

@@ -95,7 +95,7 @@ func (x *Executor) Execute(ctx context.Context, req Request, emit func(Event) er
 		j.items = make([]byte, 0, 256)
 	}
 	var res Result
-	if err = j.started(); err == nil {
+	if err = j.started(call.ID); err == nil {
 		res, err = x.o.Invoker.Invoke(ctx, call, j.event)
 	}
 	res.Timings.Total = time.Since(now)
@@ -234,9 +234,9 @@ type journal struct {
 	size       int64  // of all of them
 }
 
-func (j *journal) started() error {
+func (j *journal) started(id string) error {
 	j.seq = 1
-	return j.emit(Event{Seq: 1, Kind: Started})
+	return j.emit(Event{Seq: 1, Kind: Started, Data: []byte(`{"invocation_id":"` + id + `"}`)})
 }
 
 func (j *journal) event(e Event) error {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
@@ -55,6 +56,8 @@ func Guard(fd int) error {
 		return err
 	}
 	unix.CloseOnExec(fd)
+	// Caught, not ignored: that would pass on to what is started.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	g := &guard{conn: conn, orders: make(chan delivery), gone: make(chan struct{})}
 	go g.receive()
 	g.loop()
