@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/build"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/instance"
 	"github.com/runagent/runagent/internal/invocation"
@@ -23,6 +24,7 @@ type environments struct {
 	shim    string // root of the unpacked shim
 	driver  sandbox.Driver
 	imports *python.ImportStore
+	builder *build.Builder
 	onLog   func(invocation.LogLine)
 	log     *slog.Logger
 
@@ -34,7 +36,12 @@ type environments struct {
 
 func newEnvironments(o ServeOptions, shim string, driver sandbox.Driver, onLog func(invocation.LogLine)) *environments {
 	return &environments{
-		o: o, shim: shim, driver: driver, imports: python.NewImportStore(o.Home), onLog: onLog, log: o.Log,
+		o: o, shim: shim, driver: driver, imports: python.NewImportStore(o.Home),
+		builder: build.New(build.Options{
+			Home: o.Home, UV: build.FindUV(variable(o.Environ, "RUNAGENT_UV"), variable(o.Environ, "PATH")),
+			Environ: o.Environ, Progress: o.Console.OnProgress,
+		}),
+		onLog: onLog, log: o.Log,
 		found: map[python.FindOptions]*python.Interpreter{}, built: map[string]*python.Interpreter{},
 		nurseries: map[string]*instance.Nursery{},
 	}
@@ -46,15 +53,15 @@ func (e *environments) Build(ctx context.Context, rev *deploy.Revision) (deploy.
 	if err != nil {
 		return deploy.Environment{}, err
 	}
-	in, err := e.withRequirements(ctx, rev.Agent, base)
+	env, err := e.withRequirements(ctx, rev.Agent, base)
 	if err != nil {
 		return deploy.Environment{}, err
 	}
-	key := in.Prefix + " " + in.Version.String()
+	in := env.Python
 	e.mu.Lock()
-	e.built[key] = in
+	e.built[env.Key] = in
 	e.mu.Unlock()
-	return deploy.Environment{Key: key, Python: in.Path, Version: in.Version.String(), Dir: in.Prefix}, nil
+	return deploy.Environment{Key: env.Key, Python: in.Path, Version: in.Version.String(), Dir: in.Prefix}, nil
 }
 
 // find returns the interpreter the author chose or the machine has. The
@@ -80,6 +87,15 @@ func (e *environments) find(ctx context.Context, a *agent.Agent) (*python.Interp
 	e.found[o] = in
 	e.mu.Unlock()
 	return in, nil
+}
+
+// withRequirements returns base with the agent's requirements, unless the
+// author chose an environment: then those are theirs to install.
+func (e *environments) withRequirements(ctx context.Context, a *agent.Agent, base *python.Interpreter) (*build.Env, error) {
+	if base.Chosen() {
+		return &build.Env{Python: base, Key: base.Prefix + " " + base.Version.String(), Dir: base.Prefix}, nil
+	}
+	return e.builder.Build(ctx, build.Request{Dir: a.Dir, Requirements: a.Manifest.Requirements, Python: base})
 }
 
 // nursery returns the nursery that forks instances of rev, made when first asked for.
@@ -207,7 +223,3 @@ var (
 	_ deploy.Builder  = (*environments)(nil)
 	_ instance.Memory = (*importMemory)(nil)
 )
-
-func (e *environments) withRequirements(ctx context.Context, a *agent.Agent, in *python.Interpreter) (*python.Interpreter, error) {
-	return in, nil
-}

@@ -108,7 +108,7 @@ running service, and calls what is served.`,
 	// Cobra's own has a page of examples per shell, which is what is wanted.
 	root.InitDefaultCompletionCmd("completion")
 	root.AddCommand(
-		newVersionCommand(p), newDocsCommand(),
+		newVersionCommand(p), newDocsCommand(), newGuardCommand(),
 	)
 	return root
 }
