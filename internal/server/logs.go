@@ -45,6 +45,7 @@ func (s *Server) followLogs(w http.ResponseWriter, r *http.Request, which LogQue
 	defer cancel()
 	events := s.openEvents(w)
 	defer events.close()
+	events.begin()
 	err := s.o.Logs.Follow(ctx, which, func(line invocation.LogLine) error {
 		text, err := json.Marshal(api.LogLine(line))
 		if err != nil {

@@ -173,6 +173,14 @@ func (es *eventStream) send(event string, seq int64, data func(dst []byte) []byt
 	return nil
 }
 
+// begin lets the client see that the stream is open, before there is an event.
+func (es *eventStream) begin() {
+	es.mu.Lock()
+	es.pending = append(es.pending, ": open\n\n"...)
+	es.mu.Unlock()
+	signal(es.wake)
+}
+
 // close writes what is pending and returns when it is on its way.
 func (es *eventStream) close() {
 	es.mu.Lock()
