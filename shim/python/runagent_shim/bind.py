@@ -33,7 +33,10 @@ class Binder:
 
     def bind(self, args, kwargs):
         """Return (args, kwargs) to call the function with, raising BindError."""
-        kwargs = {} if kwargs is None else kwargs
+        if kwargs is None:
+            kwargs = {}
+        elif type(kwargs) is not dict:
+            raise BindError("the keywords are no JSON object" + self._suffix())
         plan = self._plan
         try:
             if plan is None:
@@ -190,7 +193,10 @@ def _plan(fn):
 
 
 def _parameter_check(parameter, resolved):
-    check = compile_check(resolved.get(parameter.name, hints.EMPTY))
+    try:
+        check = compile_check(resolved.get(parameter.name, hints.EMPTY))
+    except Exception:  # an annotation may be any object, and not a type
+        return None
     if check is None or parameter.default is not None:
         return check
     # A default of None says that None is fine, whatever the annotation says.
@@ -205,4 +211,7 @@ def _item_check(fn):
     name = next(iter(found.parameters))
     hint, _ = hints.strip(hints.annotations(fn).get(name, hints.EMPTY))
     parts = typing.get_args(hint)
-    return compile_check(parts[0]) if len(parts) == 1 else None
+    try:
+        return compile_check(parts[0]) if len(parts) == 1 else None
+    except Exception:  # as for a parameter
+        return None

@@ -87,7 +87,13 @@ def _numpy_item(value, item):
 
 def _numpy_array(walk, value, path):
     if value.dtype.kind in "mM":
-        return walk.plain(value.astype(str).tolist(), path)
+        times = value.astype(str).astype(object)
+        return sys.modules["numpy"].where(value == value, times, None).tolist()
+    if value.dtype.kind in "biu":
+        return value.tolist()
+    if value.dtype.kind == "f" and value.dtype.itemsize <= 8:
+        if sys.modules["numpy"].isfinite(value).all():
+            return value.tolist()
     return walk.plain(value.tolist(), path)
 
 

@@ -21,6 +21,9 @@ from .codec import MAX_DEPTH, TOO_DEEP
 # An endless generator inside a result must not fill the memory.
 MAX_COLLECTED = 1000000
 
+# Classes made for one call only must not be held for ever.
+MAX_KNOWN = 1000
+
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 _ATOMS = frozenset((str, int, bool, type(None)))
@@ -64,7 +67,6 @@ class _Walk:
 
     def __init__(self):
         self._open = set()  # ids of the containers around the current place
-        self._depth = 0
 
     def plain(self, value, path):
         kind = type(value)
@@ -79,19 +81,15 @@ class _Walk:
             raise EncodeError(_refusal(value, path))
         if handler in _SCALARS:
             return handler(self, value, path)
-        return self._inside(handler, value, path)
-
-    def _inside(self, handler, value, path):
+        # In line, since frames are what deep nesting uses up.
         if id(value) in self._open:
             raise EncodeError("%s: a cycle: this %s contains itself" % (place(path), type_name(value)))
-        if self._depth > MAX_DEPTH:
-            raise EncodeError("%s: %s" % (place(path)[:200] + "…", TOO_DEEP))
+        if len(self._open) > MAX_DEPTH:
+            raise EncodeError("%s…: %s" % (place(path)[:200], TOO_DEEP))
         self._open.add(id(value))
-        self._depth += 1
         try:
             return handler(self, value, path)
         finally:
-            self._depth -= 1
             self._open.discard(id(value))
 
     def finite(self, value, path):
@@ -324,7 +322,7 @@ def _handler(kind):
     handler = _EXACT.get(kind)
     if handler is None:
         handler = _find(kind)
-        if handler is not None:
+        if handler is not None and len(_EXACT) < MAX_KNOWN:
             _EXACT[kind] = handler
     return handler
 

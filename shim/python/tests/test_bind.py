@@ -256,6 +256,11 @@ class TestNames(unittest.TestCase):
                 self.assertEqual(caught.exception.field, field)
                 self.assertTrue(str(caught.exception).endswith("; signature: " + binder.signature))
 
+    def test_keywords_that_are_no_object(self):
+        for kwargs in ([1], "x", 1, []):
+            with self.assertRaises(BindError):
+                Binder(whole, "t").bind(None, kwargs)
+
     def test_a_function_without_a_signature_is_left_to_python(self):
         self.assertEqual(Binder(dict.fromkeys, "t").bind([[1]], None)[0], ([1],))
 
@@ -301,6 +306,11 @@ class TestTypes(unittest.TestCase):
         self.assertEqual(caught.exception.field, "/city")
         order = {"item": "a", "count": 1}
         self.assertEqual(Binder(of_typed_dict, "t").bind(None, order)[0], (order,))
+
+    def test_annotations_that_are_no_types_are_not_checked(self):
+        for annotation in ([1, 2], 5, "not code!", print, {"a": 1}, typing.List["Nope"], typing.Generic, ...):
+            with self.subTest(annotation=annotation):
+                self.assertEqual(taking(annotation).bind(None, {"v": [1]})[1], {"v": [1]})
 
     def test_annotations_as_text(self):
         space = {"List": List, "Address": Address}

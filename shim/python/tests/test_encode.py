@@ -228,6 +228,22 @@ class TestEncode(unittest.TestCase):
             while not isinstance(value, int):  # unwind: freeing it whole overruns old Pythons
                 value = value[0] if isinstance(value, (list, tuple)) else value["a"]
 
+    def test_deep_within_the_limit_is_written(self):
+        for make in (lambda v: [v, Point(1)], Point, lambda v: types.SimpleNamespace(a=v)):
+            value = 1
+            for _ in range(codec.MAX_DEPTH - 1):
+                value = make(value)
+            for each in CODECS:
+                with self.subTest(codec=each.name):
+                    json.loads(encode(value, each))
+
+    def test_classes_made_per_call_are_not_held_for_ever(self):
+        from runagent_shim import plain
+
+        for _ in range(plain.MAX_KNOWN + 10):
+            encode(type("Made", (Point,), {})(1), codec.JSONCodec())
+        self.assertLessEqual(len(plain._EXACT), plain.MAX_KNOWN)
+
     def test_an_integer_too_long_for_text_is_refused(self):
         with self.assertRaises(EncodeError):
             encode([10**5000], codec.JSONCodec())

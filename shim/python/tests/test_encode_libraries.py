@@ -159,7 +159,11 @@ class TestNumpy(LibraryTest):
         self.check(numpy.array(1.5), 1.5)
         self.check(numpy.array(["a", None], dtype=object), ["a", None])
         self.check(numpy.array(["2026-01-31"], dtype="M8[D]"), ["2026-01-31"])
+        self.check(numpy.array(["2026-01-31", "NaT"], dtype="M8[D]"), ["2026-01-31", None])
         self.check(numpy.array([], dtype="f4"), [])
+        self.check(numpy.array([0.5], dtype=numpy.longdouble), [0.5])
+        self.check(numpy.array([[True], [False]]), [[True], [False]])
+        self.check(numpy.array([(1, 0.5)], dtype=[("a", "i4"), ("b", "f4")]), [[1, 0.5]])
 
     def test_refusals(self):
         import numpy
