@@ -177,7 +177,11 @@ func TestPanicsStayAlone(t *testing.T) {
 	if strings.Contains(string(a.body), "secret") {
 		t.Errorf("the panic shows: %s", a.body)
 	}
-	res, err := fx.client.Post(fx.url+"/v1/agents/echo/stream", "application/json", strings.NewReader(`{"entrypoint":"panics"}`))
+	fx.executor.on("panics later", func(_ context.Context, _ invocation.Request, emit func(invocation.Event) error) (invocation.Result, error) {
+		_ = emit(invocation.Event{Kind: invocation.Chunk, Data: []byte("1")})
+		panic("secret")
+	})
+	res, err := fx.client.Post(fx.url+"/v1/agents/echo/stream", "application/json", strings.NewReader(`{"entrypoint":"panics later"}`))
 	if err == nil {
 		if _, err = io.ReadAll(res.Body); err == nil {
 			t.Error("half a stream ended as if it were whole")

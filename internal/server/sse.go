@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/invocation"
 )
 
@@ -20,13 +21,17 @@ const (
 	maxPending = 256 << 10
 )
 
+// startDelay is how long the start event waits for what comes next. A call that
+// is refused at once, because its queue is full, is so answered by a status.
+const startDelay = 20 * time.Millisecond
+
 // stream runs req and answers with its events. What fails before the first
 // event is answered as a plain error.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, req invocation.Request) error {
 	c := eventCall{s: s, w: w, logs: wantsLogs(r)}
 	defer c.close() // also when the call panics: the writer must not outlive the request
 	out, err := s.o.Executor.Execute(r.Context(), req, c.emit)
-	if c.events == nil && err != nil {
+	if err != nil && c.unopened(err) {
 		return &callError{out.ID, err}
 	}
 	c.open()
@@ -57,30 +62,58 @@ type eventCall struct {
 	s      *Server
 	w      http.ResponseWriter
 	logs   bool
-	events *eventStream
 	seq    int64
 	chunks int
+
+	start   json.RawMessage // the start event's data, until it is sent
+	startID int64
+	delay   *time.Timer
+	once    sync.Once // starts the answer, or settles that it is a plain error
+	events  *eventStream
 }
 
-// open starts the answer, at the first event.
+// open starts the answer, with the start event. It is called at the next
+// event or when startDelay has passed.
 func (c *eventCall) open() {
-	if c.events == nil {
+	c.once.Do(func() {
 		c.events = c.s.openEvents(c.w)
+		_ = c.events.send("start", c.startID, func(dst []byte) []byte { return appendLine(dst, c.start) })
+	})
+}
+
+// unopened reports whether err can still be answered by a status, and should:
+// the call was refused before any of its code ran.
+func (c *eventCall) unopened(err error) bool {
+	switch fault.CodeOf(err) {
+	case fault.Overloaded, fault.AgentUnavailable, fault.RateLimited:
+	default:
+		if c.start != nil {
+			return false
+		}
 	}
+	c.once.Do(func() {})
+	return c.events == nil
 }
 
 func (c *eventCall) close() {
+	if c.delay != nil {
+		c.delay.Stop()
+	}
+	c.once.Do(func() {})
 	if c.events != nil {
 		c.events.close()
 	}
 }
 
 func (c *eventCall) emit(e invocation.Event) error {
-	c.open()
 	c.seq = e.Seq
+	if e.Kind == invocation.Started {
+		c.start, c.startID = e.Data, e.Seq
+		c.delay = time.AfterFunc(startDelay, c.open)
+		return nil
+	}
+	c.open()
 	switch e.Kind {
-	case invocation.Started:
-		return c.events.send("start", e.Seq, func(dst []byte) []byte { return appendLine(dst, e.Data) })
 	case invocation.Chunk:
 		index := c.chunks
 		c.chunks++
@@ -93,7 +126,7 @@ func (c *eventCall) emit(e invocation.Event) error {
 		if c.logs {
 			return c.events.send("log", e.Seq, func(dst []byte) []byte { return appendLine(dst, e.Data) })
 		}
-	case invocation.Final, invocation.Failed: // written from what Execute returns
+	case invocation.Started, invocation.Final, invocation.Failed: // written from what Execute returns
 	}
 	return nil
 }

@@ -120,6 +120,17 @@ func TestStreamFailures(t *testing.T) {
 	// What fails before the first event has a status to fail with.
 	fx.wantError(fx.do(http.MethodPost, "/v1/agents/echo/stream", `{"entrypoint":"missing"}`), fault.EntrypointNotFound)
 	fx.wantError(fx.do(http.MethodPost, "/v1/agents/echo/stream", `{"x`), fault.Validation)
+	// So has what is refused at once; what the agent's code does has not.
+	fx.executor.on("full", fails(fault.New(fault.Overloaded, "the queue is full")))
+	a := fx.do(http.MethodPost, "/v1/agents/echo/stream", `{"entrypoint":"full"}`)
+	fx.wantError(a, fault.Overloaded)
+	if a.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	fx.executor.on("at once", fails(fault.New(fault.Execution, "no")))
+	if _, got = fx.stream("/v1/agents/echo/stream", `{"entrypoint":"at once"}`); len(got) != 2 || got[0].name != "start" || got[1].name != "error" {
+		t.Errorf("got %v", got)
+	}
 	fx.wantGood()
 }
 
@@ -171,6 +182,8 @@ func TestStreamBeats(t *testing.T) {
 	defer res.Body.Close()
 	<-began
 	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() && lines.Text() != "event: start" { // comes by itself, though nothing follows
+	}
 	for range 2 {
 		beat <- time.Time{}
 		for lines.Scan() && !strings.HasPrefix(lines.Text(), ":") {
