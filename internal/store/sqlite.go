@@ -94,11 +94,8 @@ func passing(err error) bool {
 	return false
 }
 
-// inTx runs do in a transaction that is committed if do returns nil.
-// Statements get a context without an end: the driver would start a goroutine
-// for each, and the busy timeout bounds them already.
-func inTx(db *sql.DB, do func(ctx context.Context, tx *sql.Tx) error) error {
-	ctx := context.Background()
+// InTx runs do in a transaction, which is committed if do returns nil.
+func InTx(ctx context.Context, db *sql.DB, do func(ctx context.Context, tx *sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -112,4 +109,11 @@ func inTx(db *sql.DB, do func(ctx context.Context, tx *sql.Tx) error) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
+}
+
+// inTx is InTx for the writer, whose statements get a context without an end:
+// the driver would start a goroutine for each, and the busy timeout bounds
+// them already.
+func inTx(db *sql.DB, do func(ctx context.Context, tx *sql.Tx) error) error {
+	return InTx(context.Background(), db, do)
 }
