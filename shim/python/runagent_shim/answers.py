@@ -23,6 +23,8 @@ class Answers:
     def __init__(self, writer, result_bytes):
         self.active = {}  # number -> Call
         self.idle = None  # called when the last call in flight has been answered
+        self.before_end = None  # called with a call about to be answered, while
+        self.partial_lines = {}  # this holds lines that some call has begun
         self._writer = writer
         self._put = writer.put
         self._limit = result_bytes
@@ -32,6 +34,8 @@ class Answers:
         if self.active.pop(call.number, None) is None:
             return
         now, began = perf_counter_ns(), call.began or perf_counter_ns()
+        if self.partial_lines:
+            self.before_end(call)
         call.done = True
         waited, ran = (began - call.arrived) // 1000, (now - began) // 1000
         size = len(body) + 12
@@ -77,6 +81,8 @@ class Answers:
         """Answer call with an error."""
         if self.active.pop(call.number, None) is None:
             return
+        if self.partial_lines:
+            self.before_end(call)
         call.done = True
         fields["code"] = code
         self._writer.frame(wire.ERROR, call.number, json.dumps(fields).encode())

@@ -73,13 +73,14 @@ _SHORT_NS = 500_000
 class Entry:
     """An entrypoint of the agent, resolved to a function."""
 
-    __slots__ = ("tag", "file", "module", "kind", "fn", "binder", "bind", "streams", "submit", "inline", "_slow")
+    __slots__ = ("tag", "file", "module", "kind", "fn", "binder", "bind", "streams", "submit", "batcher", "inline", "_slow")
 
     def __init__(self, tag, file, module, kind, fn, binder):
         self.tag, self.file, self.module, self.kind = tag, file, module, kind
         self.fn, self.binder, self.bind = fn, binder, binder.bind
-        self.streams = kind == "generic_stream" or tag.endswith("_stream")
+        self.streams = kind != "batch" and (kind == "generic_stream" or tag.endswith("_stream"))
         self.submit = None  # serves a call elsewhere than on the reading thread
+        self.batcher = None  # gathers the calls of a batch entrypoint
         self.inline = False  # whether the reading thread serves it
         self._slow = 0
 

@@ -4,18 +4,19 @@ import atexit
 import fcntl
 import json
 import os
-import signal
 import socket
 import struct
 import sys
 import time
 
 from . import codec as codecs
-from . import entrypoints, faults, schema, streams, wire
+from . import children, entrypoints, faults, schema, signals, streams, wire
 from .answers import Answers
+from .batch import Batcher
 from .bind import Binder
 from .calls import Call, Entry
 from .loader import Modules
+from .logs import Logs
 from .loop import Loop
 from .reader import Reader
 from .streams import Streams
@@ -40,26 +41,29 @@ def serve(fd, token):
     frame = reader.frame()
     if frame is None or frame[0] != wire.ADMIT:
         os._exit(1)
-    Instance(json.loads(frame[2]), writer, reader, pool).run()
+    Instance(json.loads(frame[2]), sock, writer, reader, pool).run()
 
 
 class Instance:
     """Wires the parts together and takes what Go says."""
 
-    def __init__(self, admit, writer, reader, pool):
+    def __init__(self, admit, sock, writer, reader, pool):
         self._admit = admit
-        self._writer, self._reader = writer, reader
+        self.writer, self.pool = writer, pool
+        self._reader = reader
         self._entries = []
         self._modules = Modules(admit["dir"], admit.get("snapshot"))
-        self._stopping = False
         limits = admit.get("limits") or {}
         pool.limit = ((admit.get("concurrency") or {}).get("sync") or 64) + 1
-        self._codec = codec = codecs.choose()
-        self._answers = answers = Answers(writer, limits.get("result_bytes") or 10 << 20)
+        self.codec = codec = codecs.choose()
+        self.answers = answers = Answers(writer, limits.get("result_bytes") or 10 << 20)
         self._streams = Streams(codec, writer, answers, reader)
-        self._loop = Loop(codec, writer, answers, self._streams)
-        self._threads = Threads(codec, writer, answers, pool, self._loop.finish, self._streams)
-        self._loop.on_thread = self._threads.pump
+        self.loop = Loop(codec, writer, answers, self._streams)
+        self._threads = Threads(codec, writer, answers, pool, self.loop.finish, self._streams)
+        self.loop.on_thread = self._threads.pump
+        self._logs = Logs(writer, reader, answers, limits.get("log_line_bytes") or 16384)
+        reader.on_quiet = self._logs.report
+        children.guard(sock, writer, self._logs)
 
     def run(self):
         """Import the agent, then serve calls until the end."""
@@ -78,9 +82,9 @@ class Instance:
             ready = self._load()
         except BaseException as error:
             self._fail(error)
-        self._writer.frame(wire.READY, 0, _json(ready))
-        self._writer.flush()
-        self._loop.run()
+        self.writer.frame(wire.READY, 0, _json(ready))
+        self.writer.flush()
+        self.loop.run()
 
     def _settle(self):
         """Become the process that ADMIT describes."""
@@ -92,8 +96,10 @@ class Instance:
             os.environ.setdefault("RUNAGENT_DATA_DIR", admit["data_dir"])
         time.tzset()
         os.chdir(admit["dir"])
-        # Ctrl-C in a terminal is for the server to act on, not for us.
-        signal.signal(signal.SIGINT, _ignore)
+        signals.ignore_interrupts()
+        signals.delegate(self.loop.soon)
+        children.adopt_orphans()
+        self._logs.install()
 
     def _load(self):
         """Import the agent's files and return what READY says."""
@@ -105,7 +111,7 @@ class Instance:
             "entrypoints": described,
             "modules": self._modules.foreign(),
             "python": "%d.%d.%d" % sys.version_info[:3],
-            "codec": self._codec.name,
+            "codec": self.codec.name,
             "import_ms": int((time.perf_counter() - began) * 1000),
             "warnings": [],
         }
@@ -124,8 +130,12 @@ class Instance:
 
     def _place(self, entry):
         """Decide where the entrypoint's calls are served."""
-        if entry.kind == "async" or entrypoints.returns_async(entry.fn):
-            entry.submit = self._loop.submit
+        is_async = entrypoints.returns_async(entry.fn)
+        if entry.kind == "batch":
+            entry.batcher = Batcher(entry, is_async, self._admit.get("batch") or {}, self)
+            entry.submit = entry.batcher.submit
+        elif is_async:
+            entry.submit = self.loop.submit
         else:
             entry.submit = self._threads.submit
             entry.inline = True
@@ -133,55 +143,58 @@ class Instance:
     def _begin(self, number, payload):
         call = Call(number, payload)
         call.entry = entry = self._entries[call.index]
-        self._answers.active[number] = call
+        self.answers.active[number] = call
         if entry.inline:
             return call
         entry.submit(call)
         return None
 
     def _credit(self, number, payload):
-        call = self._answers.active.get(number)
+        call = self.answers.active.get(number)
         if call is not None:
             streams.credit(call, *_CREDIT.unpack(payload))
 
     def _cancel(self, number, payload):
-        call = self._answers.active.get(number)
+        call = self.answers.active.get(number)
         if call is None:
             return
         call.cancel = payload[0] if payload else 1
-        self._loop.cancel(call)
+        if call.entry.batcher is not None:
+            call.entry.batcher.cancel(call)
+            return
+        self.loop.cancel(call)
         streams.wake(call)
         if call.worker is None:
             return
         if call.entry.streams:
             # It is closed between two items; only if none comes it is interrupted.
-            self._loop.soon(self._loop.loop.call_later, _PATIENCE, call.worker.strike, call)
+            self.loop.soon(self.loop.loop.call_later, _PATIENCE, call.worker.strike, call)
         else:
             call.worker.strike(call)
 
     def _ping(self, _, payload):
-        self._writer.frame(wire.PONG, 0, payload)
+        self.writer.frame(wire.PONG, 0, payload)
 
     def _stop(self, *_):
-        self._answers.idle = self._leave_soon
-        if not self._answers.active:
+        self.answers.idle = self._leave_soon
+        if not self.answers.active:
             self._leave_soon()
 
     def _leave_soon(self):
-        self._loop.soon(self._leave)
+        self.loop.soon(self._leave)
 
     def _leave(self):
         """End with status 0. Called on the main thread, when no call is left."""
         atexit._run_exitfuncs()
-        self._writer.finish()
+        self.writer.finish()
         os._exit(0)
 
     def _fail(self, error):
         """Say why the agent can't be served, and exit."""
         file, line = faults.place(error, self._modules.owns)
         report = dict(faults.describe(error), file=file, line=line)
-        self._writer.frame(wire.FAILED, 0, _json(report))
-        self._writer.finish()
+        self.writer.frame(wire.FAILED, 0, _json(report))
+        self.writer.finish()
         os._exit(1)
 
 
@@ -198,7 +211,3 @@ def _socket(fd):
 
 def _json(value):
     return json.dumps(value).encode()
-
-
-def _ignore(*_):
-    pass

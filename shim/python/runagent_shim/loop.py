@@ -7,6 +7,7 @@ import traceback
 from collections import deque
 from time import perf_counter_ns
 
+from . import children
 from .answers import TooLarge
 from .bind import BindError
 from .calls import CURRENT
@@ -43,11 +44,15 @@ class Loop:
 
     def submit(self, call):
         """Serve call on the loop. Safe for all threads, like finish."""
-        self.finish(call, _CALL)
+        self.hand(self._create, call, _CALL)
 
     def finish(self, call, value):
         """Serve the rest of a call whose function returned an awaitable or async iterator."""
-        self._inbox.append((call, value))
+        self.hand(self._create, call, value)
+
+    def hand(self, fn, *args):
+        """Have fn(*args) called on the loop; many are handed over at once."""
+        self._inbox.append((fn, args))
         if not self._taking:
             self._taking = True
             self.soon(self._take)
@@ -72,10 +77,13 @@ class Loop:
 
     def _take(self):
         self._taking = False
-        inbox, create = self._inbox, self.loop.create_task
+        inbox = self._inbox
         while inbox:
-            call, value = inbox.popleft()
-            call.task = create(self._serve(call, value))
+            fn, args = inbox.popleft()
+            fn(*args)
+
+    def _create(self, call, value):
+        call.task = self.loop.create_task(self._serve(call, value))
 
     async def _serve(self, call, value):
         CURRENT.set(call)
@@ -87,6 +95,8 @@ class Loop:
         except (EncodeError, TooLarge) as error:
             answers.failed(call, type(error).__name__, str(error))
         except BaseException as error:
+            if children.forked:
+                children.leave()
             answers.raised(call, error)
         self.flush_soon()
 
@@ -102,6 +112,8 @@ class Loop:
             value = entry.fn(*args, **kwargs)
         if hasattr(value, "__await__"):
             value = await value
+        if children.forked:
+            children.leave()
         if not entry.streams:
             body = encode(value, self._codec)
             self._answers.check(body)

@@ -26,11 +26,11 @@ class Reader:
         self._frames = wire.frames(sock, writer.flush)
         self._writer = writer
         self._pool = pool
+        self.on_quiet = _nothing  # called by the watchdog before it blocks
         self._begin = self._serve = self._handlers = None
         # Holds the call that the reading thread is running. Who pops it, the
         # thread at the end of the call or the watchdog before, goes on reading.
         self._inline = []
-        self._seen = 0
         self._wake = threading.Lock()
         self._wake.acquire()
         self._dozing = False
@@ -103,6 +103,8 @@ class Reader:
             self._dozing = True
             # A call that began before the line above has not nudged us.
             if not self._inline and not self._writer.pending:
+                self.on_quiet()
+            if not self._inline and not self._writer.pending:
                 self._wake.acquire()
             self._dozing = False
             self._watch_activity()
@@ -139,3 +141,7 @@ def _cpu_time(worker):
         return time.clock_gettime(time.pthread_getcpuclockid(worker.ident))
     except (AttributeError, OSError, TypeError):
         return 0.0
+
+
+def _nothing():
+    pass

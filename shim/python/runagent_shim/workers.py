@@ -7,6 +7,8 @@ import threading
 import traceback
 from collections import deque
 
+from . import children
+
 _set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _set_async_exc.argtypes = (ctypes.c_ulong, ctypes.py_object)
 _set_async_exc.restype = ctypes.c_int
@@ -143,6 +145,8 @@ def execute(worker, call, run, fn, *args):
         try:
             return run(fn, *args)
         finally:
+            if children.forked:
+                children.leave()
             # From here on the thread is out of reach of a cancel.
             with worker.lock:
                 worker.call = None

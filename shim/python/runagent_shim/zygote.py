@@ -3,10 +3,10 @@
 import gc
 import os
 import random
-import signal
 import socket
 import sys
 import time
+import traceback
 
 gc.disable()  # before the imports, so that the freeze finds few collected pages
 
@@ -14,7 +14,8 @@ import array  # noqa: E402
 import json  # noqa: E402
 import select  # noqa: E402
 
-from . import instance  # noqa: E402
+from . import instance, signals  # noqa: E402
+from .imports import Importer  # noqa: E402
 
 _PACKET = 65536
 _MAX_FDS = 8
@@ -24,6 +25,7 @@ def serve(fd):
     """Be the zygote whose control socket is fd, until it is closed."""
     control = socket.socket(fileno=fd)
     os.set_inheritable(fd, False)
+    signals.ignore_interrupts()
     Zygote(control).run()
     os._exit(0)
 
@@ -77,16 +79,16 @@ class Zygote:
         if modules is None:
             with open(fds[0], "rb") as file:
                 modules = json.load(file)
-        imported, excluded = 0, []
-        for name in modules:
-            try:
-                __import__(name)
-                imported += 1
-            except BaseException as error:
-                excluded.append({"module": name, "why": "%s: %s" % (type(error).__name__, error)})
+        importer = Importer()
+        importer.run(modules)
         gc.freeze()
         took = int((time.perf_counter() - began) * 1000)
-        self._send({"op": "ready", "imported": imported, "excluded": excluded, "import_ms": took})
+        ready = {"op": "ready", "imported": importer.imported, "excluded": importer.excluded, "import_ms": took}
+        while len(json.dumps(ready)) > _PACKET and ready["excluded"]:
+            # What pollutes is what Go must know.
+            ready["excluded"].sort(key=lambda one: not one["polluted"])
+            ready["excluded"].pop()
+        self._send(ready)
 
     def _fork(self, token, fds):
         try:
@@ -97,6 +99,8 @@ class Zygote:
             if pid == 0:
                 try:
                     self._become(token, fds)
+                except BaseException:
+                    traceback.print_exc()
                 finally:
                     os._exit(70)
             pidfd = os.pidfd_open(pid)
@@ -116,6 +120,7 @@ class Zygote:
         for fd, standard in ((null, 0), (out, 1), (err, 2)):
             os.dup2(fd, standard)
             os.close(fd)
+        signals.reset()
         gc.enable()
         _reseed()
         instance.serve(sock, token)

@@ -1,0 +1,113 @@
+"""The zygote's imports, and which of them must not have happened before a fork.
+
+A thread, a socket or an epoll descriptor does not survive a fork in any useful
+way. A module that leaves one behind is found while it is executed, innermost
+first; it and all that were importing it are reported, and Go starts a new
+zygote without them.
+"""
+
+import _thread
+import os
+import sys
+import time
+from importlib.machinery import ExtensionFileLoader, SourceFileLoader
+
+_FDS = "/proc/self/fd"
+# A thread that is about to end counts only if it is still there after this.
+_SETTLE_SECONDS = 0.05
+
+
+class Importer:
+    """Imports modules one by one and watches what they leave behind."""
+
+    def __init__(self):
+        self.imported = 0
+        self.excluded = []  # {"module", "why", "polluted"}
+        self._stack = []  # names of the modules being executed, outermost first
+        self._threads = _thread._count()
+        self._fds = _descriptors()
+
+    def run(self, names):
+        """Import all of names; none that fails keeps the others from it."""
+        restore = [(kind, kind.exec_module) for kind in (SourceFileLoader, ExtensionFileLoader)]
+        for kind, execute in restore:
+            kind.exec_module = self._watched(execute)
+        try:
+            for name in names:
+                if name not in sys.modules:
+                    self._import(name)
+        finally:
+            for kind, execute in restore:
+                kind.exec_module = execute
+        self.imported = sum(name in sys.modules for name in names)
+
+    def _import(self, name):
+        self._stack.append(name)
+        try:
+            __import__(name)
+        except BaseException as error:
+            self._exclude(name, "%s: %s" % (type(error).__name__, error), False)
+        else:
+            self._check()
+        finally:
+            self._stack.clear()
+
+    def _watched(self, execute):
+        def exec_module(loader, module):
+            self._stack.append(module.__name__)
+            try:
+                execute(loader, module)
+                self._check()
+            finally:
+                if self._stack:
+                    self._stack.pop()
+
+        return exec_module
+
+    def _check(self):
+        """Blame the modules being executed for what there is now and was not before."""
+        why = None
+        if _thread._count() > self._threads and not self._settles():
+            why = "leaves %d threads running" % (_thread._count() - self._threads)
+            self._threads = _thread._count()
+        fds = _descriptors()
+        left = sorted(filter(_unfit, fds - self._fds))
+        self._fds = fds
+        if left:
+            why = "leaves %s open" % ", ".join(map(_kind, left))
+        if why is None:
+            return
+        culprit = self._stack[-1]
+        for name in dict.fromkeys(self._stack):
+            self._exclude(name, why if name == culprit else "imports %s, which %s" % (culprit, why), True)
+
+    def _settles(self):
+        end = time.monotonic() + _SETTLE_SECONDS
+        while time.monotonic() < end:
+            time.sleep(0.002)
+            if _thread._count() <= self._threads:
+                return True
+        return False
+
+    def _exclude(self, name, why, polluted):
+        if not any(one["module"] == name for one in self.excluded):
+            self.excluded.append({"module": name, "why": why[:500], "polluted": polluted})
+
+
+def _descriptors():
+    try:
+        return set(os.listdir(_FDS))
+    except OSError:
+        return set()
+
+
+def _kind(fd):
+    try:
+        target = os.readlink("%s/%s" % (_FDS, fd))
+    except OSError:
+        return ""  # the one that listed the others
+    return "a socket" if target.startswith("socket:") else "an epoll descriptor" if "eventpoll" in target else ""
+
+
+def _unfit(fd):
+    return _kind(fd) != ""

@@ -1,0 +1,188 @@
+"""Streams: items, credit, closing and failures."""
+
+import time
+import unittest
+
+from harness import CHUNK, ERROR, RESULT, Case
+
+
+class StreamTest(Case):
+    CODE = """
+    import asyncio, threading, time
+    log = []
+    def count(n):
+        for i in range(n): yield i
+    async def acount(n):
+        for i in range(n): yield {"i": i}
+    def listed_stream(): return [1, 2]
+    def one_stream(): return {"whole": True}
+    def text_stream(): return "text"
+    def none_stream(): return None
+    def iterator_stream(): return iter((1, 2))
+    def indirect_stream(n): return count(n)
+    def aindirect_stream(n): return acount(n)
+    async def awaited_stream(n):
+        await asyncio.sleep(0)
+        return count(n)
+    async def awaited_async_stream(n): return acount(n)
+    def fails():
+        for i in range(3): yield i
+        raise ValueError("after three")
+    async def afails():
+        for i in range(3): yield i
+        raise ValueError("after three")
+    def odd():
+        yield 1
+        yield {"x": object()}
+    async def aodd():
+        yield 1
+        yield {"x": object()}
+    def forever():
+        ident = threading.get_ident()
+        try:
+            i = 0
+            while True:
+                yield "x" * 1000
+                i += 1
+        except GeneratorExit:
+            log.append(["closed", i, ident == threading.get_ident()])
+            raise
+    async def aforever():
+        i = 0
+        try:
+            while True:
+                yield "x" * 1000
+                i += 1
+        finally: log.append(["aclosed", i, True])
+    def threads():
+        for i in range(5):
+            yield threading.get_ident()
+            time.sleep(0.01)
+    def stuck():
+        yield 1
+        while True: time.sleep(0.01)
+    async def astuck():
+        yield 1
+        await asyncio.sleep(1000)
+    def slow():
+        time.sleep(0.3)
+        yield 1
+        time.sleep(0.3)
+        yield 2
+    def echo(x): return x
+    def seen(): return log
+    def leave():
+        yield 1
+        raise SystemExit
+    """
+
+    @classmethod
+    def names(cls):
+        return [line.split("def ")[1].split("(")[0] for line in cls.CODE.splitlines() if line[4:].startswith(("def ", "async def "))]
+
+    def setUp(self):
+        self.it = self.serve(self.CODE, *self.names())
+
+    def test_items(self):
+        for tag, kwargs, want in (
+            ("count", {"n": 3}, [0, 1, 2]),
+            ("acount", {"n": 2}, [{"i": 0}, {"i": 1}]),
+            ("count", {"n": 0}, []),
+            ("acount", {"n": 0}, []),
+            ("listed_stream", {}, [1, 2]),
+            ("one_stream", {}, [{"whole": True}]),
+            ("text_stream", {}, ["text"]),
+            ("none_stream", {}, [None]),
+            ("iterator_stream", {}, [1, 2]),
+            ("indirect_stream", {"n": 3}, [0, 1, 2]),
+            ("aindirect_stream", {"n": 1}, [{"i": 0}]),
+            ("awaited_stream", {"n": 3}, [0, 1, 2]),
+            ("awaited_async_stream", {"n": 1}, [{"i": 0}]),
+            ("count", {"n": 900}, list(range(900))),
+        ):
+            chunks, answer = self.it.stream(tag, kwargs)
+            self.assertEqual((chunks, answer.kind, answer.payload[12:]), (want, RESULT, b""), (tag, answer))
+
+    def test_an_item_arrives_when_it_is_yielded(self):
+        number, began = self.it.start("slow"), time.monotonic()
+        self.assertEqual(self.it.next().value, 1)
+        self.assertLess(time.monotonic() - began, 0.55)
+        self.assertEqual(self.it.next().value, 2)
+        self.assertEqual(self.it.answer(number).kind, RESULT)
+
+    def test_failures_come_after_the_items_before(self):
+        for tag, text in (("fails", "after three"), ("afails", "after three"), ("odd", "object"), ("aodd", "object"), ("leave", "")):
+            chunks, answer = self.it.stream(tag)
+            self.assertError(answer, "EXECUTION_ERROR", text)
+            self.assertEqual(chunks, [0, 1, 2] if "fails" in tag else [1], tag)
+
+    def test_a_generator_stays_on_one_thread(self):
+        chunks, _ = self.it.stream("threads")
+        self.assertEqual(len(set(chunks)), 1)
+
+    def drain(self, number, until):
+        """Count the chunks up to an answer, or until so many; return (count, answer)."""
+        count = 0
+        while count < until:
+            frame = self.it.next()
+            if frame.kind != CHUNK:
+                return count, frame
+            count += 1
+        return count, None
+
+    def test_credit_bounds_what_is_on_the_way(self):
+        for tag in ("forever", "aforever"):
+            number = self.it.start(tag, items=5)
+            self.assertEqual(self.drain(number, 5), (5, None))
+            # While it waits others are served, and it sends nothing.
+            self.assertEqual(self.it.call("echo", {"x": 1}).value, 1)
+            self.it.ping()
+            self.it.credit(number, 3, 0)
+            self.assertEqual(self.drain(number, 3), (3, None))
+            self.it.ping()
+            self.it.cancel(number)
+            self.assertError(self.it.answer(number), "CANCELED")
+        seen = self.it.call("seen").value
+        self.assertEqual([one[0] for one in seen], ["closed", "aclosed"])
+        self.assertTrue(all(one[1] == 7 and one[2] for one in seen), seen)
+
+    def test_credit_counts_bytes_too(self):
+        for tag in ("forever", "aforever"):
+            number = self.it.start(tag, size=2500)
+            self.assertEqual(self.drain(number, 3), (3, None))  # the third overdraws
+            self.it.ping()
+            self.it.credit(number, 0, 600)
+            self.assertEqual(self.drain(number, 1), (1, None))
+            self.it.cancel(number)
+            self.assertError(self.it.answer(number), "CANCELED")
+
+    def test_many_streams_without_credit_do_not_stop_others(self):
+        numbers = [self.it.start("forever", items=1) for _ in range(20)]
+        for _ in numbers:
+            self.assertEqual(self.it.next().kind, CHUNK)
+        self.assertEqual(self.it.call("echo", {"x": 1}).value, 1)
+        for number in numbers:
+            self.it.cancel(number)
+        self.assertTrue(all(a.kind == ERROR for a in self.it.answers(numbers).values()))
+
+    def test_a_stuck_generator_is_stopped(self):
+        for tag in ("stuck", "astuck"):
+            number = self.it.start(tag)
+            self.assertEqual(self.it.next().value, 1)
+            self.it.cancel(number, 2)
+            self.assertError(self.it.answer(number), "TIMEOUT_ERROR")
+        self.assertEqual(self.it.call("echo", {"x": 1}).value, 1)
+
+    def test_cancel_in_the_midst_of_a_flood(self):
+        for tag in ("forever", "aforever"):
+            number = self.it.start(tag, items=1_000_000)
+            self.drain(number, 50)
+            self.it.cancel(number)
+            began = time.monotonic()
+            self.assertError(self.it.answer(number), "CANCELED")
+            self.assertLess(time.monotonic() - began, 2)
+            self.assertEqual(self.it.call("echo", {"x": 1}).value, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
