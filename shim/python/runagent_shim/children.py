@@ -3,7 +3,8 @@
 import ctypes
 import os
 import sys
-import traceback
+
+from . import faults
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -34,7 +35,7 @@ def leave():
                 print(error.code, file=sys.stderr)
             status = error.code if isinstance(error.code, int) else int(error.code is not None)
         elif error is not None:
-            traceback.print_exc()
+            sys.stderr.write(faults.text(error))
             status = 1
         sys.stdout.flush()
         sys.stderr.flush()

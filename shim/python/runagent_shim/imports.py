@@ -71,10 +71,10 @@ class Importer:
             why = "leaves %d threads running" % (_thread._count() - self._threads)
             self._threads = _thread._count()
         fds = _descriptors()
-        left = sorted(filter(_unfit, fds - self._fds))
+        left = list(_unfit(fds - self._fds))
         self._fds = fds
         if left:
-            why = "leaves %s open" % ", ".join(map(_kind, left))
+            why = "leaves %s open" % ", ".join(left)
         if why is None:
             return
         culprit = self._stack[-1]
@@ -95,19 +95,23 @@ class Importer:
 
 
 def _descriptors():
+    """Return {(descriptor, what it is)} of all that are open."""
+    found = set()
     try:
-        return set(os.listdir(_FDS))
+        for fd in os.listdir(_FDS):
+            try:
+                found.add((fd, os.readlink("%s/%s" % (_FDS, fd))))
+            except OSError:
+                pass  # the one that listed the others
     except OSError:
-        return set()
+        pass
+    return found
 
 
-def _kind(fd):
-    try:
-        target = os.readlink("%s/%s" % (_FDS, fd))
-    except OSError:
-        return ""  # the one that listed the others
-    return "a socket" if target.startswith("socket:") else "an epoll descriptor" if "eventpoll" in target else ""
-
-
-def _unfit(fd):
-    return _kind(fd) != ""
+def _unfit(descriptors):
+    """Return words for those that don't survive a fork."""
+    for _, target in sorted(descriptors):
+        if target.startswith("socket:"):
+            yield "a socket"
+        elif "eventpoll" in target:
+            yield "an epoll descriptor"

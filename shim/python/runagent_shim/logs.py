@@ -22,6 +22,7 @@ STDOUT, STDERR, LOGGING, SHIM = 1, 2, 3, 4
 _LINE = struct.Struct(">IBBHIBBHQ")
 _MAX_LINES, _MAX_BYTES = 1000, 1 << 20  # in one second
 _MOST = wire.MAX_PAYLOAD - 12
+_ENDLESS = 1 << 20  # characters without an end are a line
 
 
 class Logs:
@@ -126,7 +127,7 @@ class _Out(io.TextIOBase):
             for line in whole.split("\n"):
                 logs.line(self._stream, 0, _last_state(line), call)
         if rest:
-            if len(rest) > _MOST:  # a line without end
+            if len(rest) > _ENDLESS:
                 logs.line(self._stream, 0, rest, call)
             else:
                 partial[key] = _last_state(rest) if rest[-1] != "\r" else rest

@@ -26,7 +26,10 @@ def serve(fd):
     control = socket.socket(fileno=fd)
     os.set_inheritable(fd, False)
     signals.ignore_interrupts()
-    Zygote(control).run()
+    try:
+        Zygote(control).run()
+    except ConnectionError:
+        pass  # the same end, in the middle of something
     os._exit(0)
 
 

@@ -249,6 +249,13 @@ class Zygote:
         self.connections.append(connection)
         return connection
 
+    def release(self, connection):
+        """Close what is held of a child, which ends it."""
+        connection.sock.close()
+        os.close(connection.pidfd)
+        self.pidfds.remove(connection.pidfd)
+        self.connections.remove(connection)
+
     def wait(self, pid):
         """Return the status that the zygote reports for pid."""
         while pid not in self.exits:
@@ -316,6 +323,12 @@ class Case(unittest.TestCase):
         while not check():
             self.assertLess(time.monotonic(), end, what)
             time.sleep(0.005)
+
+
+def functions(code):
+    """Return the names of the functions that code, indented by four, defines."""
+    lines = [line[4:] for line in code.splitlines()]
+    return [s.split("def ")[1].split("(")[0] for s in lines if s.startswith(("def ", "async def "))]
 
 
 def encode(kind, number, payload):

@@ -6,7 +6,7 @@ import struct
 import time
 import unittest
 
-from harness import ADMIT, CALL_, Case, call, encode
+from harness import ADMIT, CALL_, Case, call, encode, functions
 
 
 class AnswerTest(Case):
@@ -49,12 +49,8 @@ class AnswerTest(Case):
         before = mine.get(); mine.set("leaked"); return before
     """
 
-    @classmethod
-    def names(cls):
-        return [line.split("def ")[1].split("(")[0] for line in cls.CODE.splitlines() if line[4:].startswith(("def ", "async def "))]
-
     def setUp(self):
-        self.it = self.serve(self.CODE, *self.names())
+        self.it = self.serve(self.CODE, *functions(self.CODE))
 
     def test_results(self):
         it = self.it

@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from harness import CHUNK, ERROR, RESULT, Case
+from harness import CHUNK, ERROR, RESULT, Case, functions
 
 
 class StreamTest(Case):
@@ -76,12 +76,8 @@ class StreamTest(Case):
         raise SystemExit
     """
 
-    @classmethod
-    def names(cls):
-        return [line.split("def ")[1].split("(")[0] for line in cls.CODE.splitlines() if line[4:].startswith(("def ", "async def "))]
-
     def setUp(self):
-        self.it = self.serve(self.CODE, *self.names())
+        self.it = self.serve(self.CODE, *functions(self.CODE))
 
     def test_items(self):
         for tag, kwargs, want in (
