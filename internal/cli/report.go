@@ -3,11 +3,14 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/instance"
 	"github.com/runagent/runagent/sdk/go/runagent"
 )
 
@@ -28,7 +31,9 @@ var errReported = errors.New("already reported")
 // report tells why cmd ended and returns the exit code that says so too.
 func (p *Program) report(cmd *cobra.Command, err error) int {
 	var usage *usageError
+	var problems agent.Problems
 	var remote *runagent.Error
+	var broken *instance.ImportError
 	switch {
 	case err == nil:
 		return exitOK
@@ -38,6 +43,11 @@ func (p *Program) report(cmd *cobra.Command, err error) int {
 		return exitUsage
 	case errors.As(err, &remote):
 		p.reportRemote(remote, err)
+	case errors.As(err, &problems):
+		fmt.Fprintln(p.Err, problems.Error())
+	case errors.As(err, &broken):
+		reportTraceback(p.Err, broken.Traceback)
+		fmt.Fprintf(p.Err, "runagent: %v\n", err)
 	default:
 		fmt.Fprintf(p.Err, "runagent: %v\n", err)
 		if local := fault.As(err); local != nil && local.Suggestion != "" {
@@ -50,8 +60,8 @@ func (p *Program) report(cmd *cobra.Command, err error) int {
 // reportRemote tells what a server reported: the traceback of user code as
 // Python prints it, then one line of ours.
 func (p *Program) reportRemote(remote *runagent.Error, err error) {
-	if x := remote.Exception(); x != nil && x.Traceback != "" {
-		fmt.Fprintln(p.Err, strings.TrimRight(x.Traceback, "\n"))
+	if x := remote.Exception(); x != nil {
+		reportTraceback(p.Err, x.Traceback)
 	}
 	fmt.Fprintf(p.Err, "runagent: %v\n", err)
 	if remote.Suggestion != "" {
@@ -59,5 +69,11 @@ func (p *Program) reportRemote(remote *runagent.Error, err error) {
 	}
 	if remote.RetryAfter > 0 {
 		fmt.Fprintf(p.Err, "Try again in %v.\n", remote.RetryAfter)
+	}
+}
+
+func reportTraceback(w io.Writer, traceback string) {
+	if traceback != "" {
+		fmt.Fprintln(w, strings.TrimRight(traceback, "\n"))
 	}
 }

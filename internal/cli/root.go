@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runagent/runagent/internal/app"
 	"github.com/runagent/runagent/internal/config"
 )
 
@@ -108,7 +109,7 @@ running service, and calls what is served.`,
 	// Cobra's own has a page of examples per shell, which is what is wanted.
 	root.InitDefaultCompletionCmd("completion")
 	root.AddCommand(
-		newVersionCommand(p), newDocsCommand(), newGuardCommand(),
+		newServeCommand(p, app.Serve), newValidateCommand(p), newVersionCommand(p), newDocsCommand(), newGuardCommand(),
 	)
 	return root
 }
@@ -160,4 +161,12 @@ func atMost(n int) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// first returns the first argument, or "".
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
 }

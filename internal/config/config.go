@@ -67,7 +67,7 @@ func FromEnvironment() (Config, error) {
 // Load returns the settings that environ, in the form of os.Environ, makes,
 // or all that is wrong with them.
 func Load(environ []string) (Config, error) {
-	vars := lookup(environ)
+	vars := toMap(environ)
 	c := Default(vars["HOME"])
 	c.Environ = environ
 	c.NoColor = vars[NoColorVar] != ""
@@ -154,8 +154,14 @@ func checkFolder(variable, dir string) error {
 	return nil
 }
 
-// lookup returns environ as a map. As in libc's getenv the first of two wins.
-func lookup(environ []string) map[string]string {
+// Lookup returns the value of a variable of the environment and whether it is set.
+func (c *Config) Lookup(name string) (string, bool) {
+	value, ok := toMap(c.Environ)[name]
+	return value, ok
+}
+
+// toMap returns environ as a map. As in libc's getenv the first of two wins.
+func toMap(environ []string) map[string]string {
 	vars := make(map[string]string, len(environ))
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")

@@ -95,3 +95,19 @@ func TestLoadMakesFoldersAbsolute(t *testing.T) {
 		t.Errorf("Home = %q, want %q", got.Home, want)
 	}
 }
+
+func TestLookup(t *testing.T) {
+	t.Parallel()
+	c, err := Load([]string{"HOME=/u", "EMPTY=", "A=b=c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"A": "b=c", "EMPTY": ""} {
+		if got, ok := c.Lookup(name); !ok || got != want {
+			t.Errorf("Lookup(%s) = %q, %v, want %q, true", name, got, ok, want)
+		}
+	}
+	if got, ok := c.Lookup("NONE"); ok {
+		t.Errorf("Lookup(NONE) = %q, true", got)
+	}
+}

@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/runagent/runagent/internal/app"
+	"github.com/runagent/runagent/internal/invocation"
+)
+
+// console shows on a terminal what happens while an agent is served: where it
+// is on stdout, the talk on stderr.
+type console struct {
+	colours palette
+
+	// mu guards the order of lines and what follows.
+	mu      sync.Mutex
+	out     io.Writer
+	talk    io.Writer
+	verbose bool
+}
+
+func newConsole(out, talk io.Writer, colours palette, verbose bool) *console {
+	return &console{out: out, talk: talk, colours: colours, verbose: verbose}
+}
+
+// OnProgress shows a step of a slow start.
+func (c *console) OnProgress(text string) {
+	c.say(c.colours.dim(oneLine(text)))
+}
+
+// OnReady shows where the agent is and how to call it.
+func (c *console) OnReady(ready app.Ready) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ready.WantedPort != 0 {
+		fmt.Fprintln(c.talk, c.colours.yellow(fmt.Sprintf("Port %d is taken; this is another one.", ready.WantedPort)))
+	}
+	fmt.Fprintf(c.out, "Serving %s at %s (ready in %s, Python %s)\n\n",
+		c.colours.bold(oneLine(ready.Agent.Name)), c.colours.bold(ready.URL), duration(ready.Took), ready.Python)
+	rows := make([][]string, len(ready.Callables))
+	for i, callable := range ready.Callables {
+		rows[i] = []string{"  " + callable.Tag, string(callable.Type), clip(callable.Signature, 80)}
+	}
+	_ = writeTable(c.out, []string{"  ENTRYPOINT", "TYPE", "SIGNATURE"}, rows)
+	if lines := curlLines(ready); len(lines) > 0 {
+		fmt.Fprintf(c.out, "\nTry it:\n  %s\n", strings.Join(lines, "\n  "))
+	}
+	fmt.Fprintf(c.out, "\nAPI: %s/docs. Ctrl-C stops.\n", ready.URL)
+}
+
+// OnReload shows how a change went.
+func (c *console) OnReload(reload app.Reload) {
+	if len(reload.Problems) == 0 {
+		c.say(c.colours.green("reloaded") + fmt.Sprintf(" %s in %s", changedNames(reload.Changed), duration(reload.Took)))
+		return
+	}
+	lines := []string{c.colours.red("not reloaded") + " " + changedNames(reload.Changed) + "; the last good code keeps serving"}
+	for _, problem := range reload.Problems {
+		if problem.Traceback != "" {
+			lines = append(lines, c.colours.dim(strings.TrimRight(problem.Traceback, "\n")))
+		}
+		lines = append(lines, "  "+problemLine(problem))
+	}
+	c.say(strings.Join(lines, "\n"))
+}
+
+// OnLog shows a line of user code behind the end of its invocation's ID.
+func (c *console) OnLog(line invocation.LogLine) {
+	if line.Stream == "system" && line.Level == "debug" && !c.verbose {
+		return
+	}
+	c.say(c.colours.dim(logPrefix(line.InvocationID, line.Stream)+" │") + " " +
+		logText(c.colours, line.Stream, line.Level, line.Text))
+}
+
+// OnWarning shows something odd.
+func (c *console) OnWarning(text string) {
+	c.say(c.colours.yellow("warning:") + " " + text)
+}
+
+// OnStop shows that the end has begun.
+func (c *console) OnStop(inFlight int, timeout time.Duration) {
+	if inFlight == 0 {
+		c.say(c.colours.dim("Stopping."))
+		return
+	}
+	c.say(fmt.Sprintf("Stopping: waiting up to %s for %s; Ctrl-C again stops at once.", duration(timeout), calls(inFlight)))
+}
+
+func (c *console) say(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fmt.Fprintln(c.talk, text)
+}
+
+func calls(n int) string {
+	if n == 1 {
+		return "1 call"
+	}
+	return fmt.Sprintf("%d calls", n)
+}
+
+// changedNames names up to three files.
+func changedNames(paths []string) string {
+	if len(paths) > 3 {
+		return fmt.Sprintf("%s and %d more", strings.Join(paths[:2], ", "), len(paths)-2)
+	}
+	return strings.Join(paths, ", ")
+}
+
+// problemLine writes a problem as file:line:column: message.
+func problemLine(p app.Problem) string {
+	place := p.File
+	if place != "" && p.Line > 0 {
+		place += fmt.Sprintf(":%d", p.Line)
+		if p.Column > 0 {
+			place += fmt.Sprintf(":%d", p.Column)
+		}
+	}
+	if place == "" {
+		return p.Message
+	}
+	return place + ": " + p.Message
+}
+
+// logConsole writes what happens as records of a structured log, for
+// --log-format json.
+type logConsole struct{ log *slog.Logger }
+
+// OnProgress logs a step of a slow start.
+func (c logConsole) OnProgress(text string) { c.log.Info("start progress", "text", text) }
+
+// OnReady logs where the agent is.
+func (c logConsole) OnReady(ready app.Ready) {
+	tags := make([]string, len(ready.Callables))
+	for i, callable := range ready.Callables {
+		tags[i] = callable.Tag
+	}
+	c.log.Info("agent ready", "url", ready.URL, "agent_id", ready.Agent.ID, "agent_name", ready.Agent.Name,
+		"entrypoints", tags, "python", ready.Python, "duration", ready.Took.Seconds())
+}
+
+// OnReload logs how a change went.
+func (c logConsole) OnReload(reload app.Reload) {
+	if len(reload.Problems) == 0 {
+		c.log.Info("agent reloaded", "changed", reload.Changed, "duration", reload.Took.Seconds())
+		return
+	}
+	lines := make([]string, len(reload.Problems))
+	for i, problem := range reload.Problems {
+		lines[i] = problemLine(problem)
+	}
+	c.log.Warn("agent not reloaded", "changed", reload.Changed, "problems", lines)
+}
+
+// OnLog logs a line of user code.
+func (c logConsole) OnLog(line invocation.LogLine) {
+	c.log.Info("agent output", "text", line.Text, "stream", line.Stream, "level_name", line.Level,
+		"invocation_id", line.InvocationID, "instance", line.Instance)
+}
+
+// OnWarning logs something odd.
+func (c logConsole) OnWarning(text string) { c.log.Warn("serve warning", "text", text) }
+
+// OnStop logs that the end has begun.
+func (c logConsole) OnStop(inFlight int, timeout time.Duration) {
+	c.log.Info("agent stopping", "in_flight", inFlight, "timeout", timeout.Seconds())
+}
+
+var (
+	_ app.Console = (*console)(nil)
+	_ app.Console = logConsole{}
+)

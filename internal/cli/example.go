@@ -1,0 +1,244 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/app"
+)
+
+// sampleInput is the file of an agent's folder that holds an input to try it
+// with; init writes one.
+const sampleInput = "input.json"
+
+// maxDepth bounds how deep an example follows a schema, which may be recursive.
+const maxDepth = 6
+
+// curlLines are three commands that call what is served when pasted: one for
+// the result, one for the events and one through the published clients' door.
+func curlLines(ready app.Ready) []string {
+	plain := chooseCallable(ready.Callables, false)
+	stream := chooseCallable(ready.Callables, true)
+	if plain == nil || stream == nil {
+		return nil
+	}
+	base := ready.URL + "/v1/agents/" + ready.Agent.Slug
+	compat := ready.URL + "/api/v1/agents/" + ready.Agent.ID + "/run"
+	lines := []string{
+		curl("-s", base+"/invoke", ordered{{"entrypoint", plain.Tag}, {"input", inputFor(ready.Agent.Dir, plain)}}),
+		curl("-sN", base+"/stream", ordered{{"entrypoint", stream.Tag}, {"input", inputFor(ready.Agent.Dir, stream)}}),
+	}
+	// Tags that end so stream on that door, whatever their function does.
+	if strings.HasSuffix(plain.Tag, "_stream") {
+		return lines
+	}
+	key := "input_kwargs"
+	input := inputFor(ready.Agent.Dir, plain)
+	if bytes.HasPrefix(input, []byte("[")) {
+		key = "input_args"
+	}
+	return append(lines, curl("-s", compat, ordered{{"entrypoint_tag", plain.Tag}, {key, input}}))
+}
+
+// chooseCallable prefers entrypoints that stream, or don't, and among them
+// main; any is better than none, since each can be called either way.
+func chooseCallable(callables []agent.Callable, streams bool) *agent.Callable {
+	var best *agent.Callable
+	rank := -1
+	for i := range callables {
+		c := &callables[i]
+		score := 0
+		if c.Streams == streams {
+			score += 2
+		}
+		if strings.TrimSuffix(c.Tag, "_stream") == "main" || strings.TrimSuffix(c.Tag, "_stream") == "generic" {
+			score++
+		}
+		if score > rank {
+			best, rank = c, score
+		}
+	}
+	return best
+}
+
+// curl returns a command that posts body. Content-Type is needed: a form, which
+// is what curl says by itself, is refused.
+func curl(flags, url string, body ordered) string {
+	return "curl " + flags + " " + url + " -H 'Content-Type: application/json' -d " + shellQuote(string(body.json()))
+}
+
+func shellQuote(text string) string {
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+// ordered is a JSON object whose keys keep their order.
+type ordered []struct {
+	key   string
+	value any
+}
+
+func (o ordered) json() []byte {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, field := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		_ = writeCompact(&b, field.key)
+		b.WriteByte(':')
+		_ = writeCompact(&b, field.value)
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+func writeCompact(b *bytes.Buffer, value any) error {
+	if err := writeLine(b, value); err != nil {
+		return err
+	}
+	b.Truncate(b.Len() - 1)
+	return nil
+}
+
+// inputFor returns an input that c accepts, as well as can be told: the
+// folder's sample if it has what c needs, else one made of c's schema.
+func inputFor(dir string, c *agent.Callable) json.RawMessage {
+	var schema schemaNode
+	_ = json.Unmarshal(c.InputSchema, &schema)
+	if sample := readSample(filepath.Join(dir, sampleInput)); sample != nil && schema.fits(sample) {
+		return sample
+	}
+	root := &schema
+	value, err := json.Marshal(root.object(root, maxDepth))
+	if err != nil {
+		return json.RawMessage("{}")
+	}
+	return value
+}
+
+// readSample returns the compacted JSON object in the file, or nil.
+func readSample(path string) json.RawMessage {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	var object map[string]json.RawMessage
+	var compact bytes.Buffer
+	if json.Unmarshal(raw, &object) != nil || object == nil || json.Compact(&compact, raw) != nil {
+		return nil
+	}
+	return compact.Bytes()
+}
+
+// schemaNode is what of a JSON Schema an example can be made of.
+type schemaNode struct {
+	Type       json.RawMessage        `json:"type"`
+	Properties map[string]*schemaNode `json:"properties"`
+	Required   []string               `json:"required"`
+	Additional json.RawMessage        `json:"additionalProperties"`
+	Items      json.RawMessage        `json:"items"`
+	Default    json.RawMessage        `json:"default"`
+	Examples   []json.RawMessage      `json:"examples"`
+	Const      json.RawMessage        `json:"const"`
+	Enum       []json.RawMessage      `json:"enum"`
+	AnyOf      []*schemaNode          `json:"anyOf"`
+	OneOf      []*schemaNode          `json:"oneOf"`
+	AllOf      []*schemaNode          `json:"allOf"`
+	Minimum    *float64               `json:"minimum"`
+	Ref        string                 `json:"$ref"`
+	Defs       map[string]*schemaNode `json:"$defs"`
+}
+
+// fits reports whether sample has all that s requires and nothing it refuses.
+func (s *schemaNode) fits(sample json.RawMessage) bool {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(sample, &object) != nil {
+		return false
+	}
+	for _, key := range s.Required {
+		if _, ok := object[key]; !ok {
+			return false
+		}
+	}
+	if string(s.Additional) != "false" {
+		return true
+	}
+	for key := range object {
+		if s.Properties[key] == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// object returns an example of an object: what is required of it.
+func (s *schemaNode) object(root *schemaNode, depth int) map[string]any {
+	example := map[string]any{}
+	for _, key := range s.Required {
+		if property := s.Properties[key]; property != nil {
+			example[key] = property.example(root, depth-1)
+		}
+	}
+	return example
+}
+
+// example returns a value that s allows.
+func (s *schemaNode) example(root *schemaNode, depth int) any {
+	if s == nil || depth <= 0 {
+		return nil
+	}
+	if given := s.given(); given != nil {
+		return given
+	}
+	for _, choices := range [][]*schemaNode{s.AnyOf, s.OneOf, s.AllOf} {
+		if len(choices) > 0 {
+			return choices[0].example(root, depth-1)
+		}
+	}
+	if name, ok := strings.CutPrefix(s.Ref, "#/$defs/"); ok {
+		return root.Defs[name].example(root, depth-1)
+	}
+	return s.ofType(root, depth)
+}
+
+// given returns a value that the schema itself names, or nil.
+func (s *schemaNode) given() json.RawMessage {
+	switch {
+	case len(s.Examples) > 0:
+		return s.Examples[0]
+	case s.Const != nil:
+		return s.Const
+	case s.Default != nil:
+		return s.Default
+	case len(s.Enum) > 0:
+		return s.Enum[0]
+	}
+	return nil
+}
+
+func (s *schemaNode) ofType(root *schemaNode, depth int) any {
+	kinds := []string{""}
+	if json.Unmarshal(s.Type, &kinds[0]) != nil {
+		_ = json.Unmarshal(s.Type, &kinds)
+	}
+	switch first(kinds) {
+	case "integer", "number":
+		if s.Minimum != nil && *s.Minimum > 1 {
+			return *s.Minimum
+		}
+		return 1
+	case "boolean":
+		return true
+	case "array":
+		return []any{}
+	case "object":
+		return s.object(root, depth)
+	case "null":
+		return nil
+	}
+	return "hello"
+}
