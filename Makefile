@@ -12,13 +12,14 @@ TOOLS         := $(CURDIR)/.tools
 LINTER        := $(TOOLS)/bin/golangci-lint
 LINTER_STAMP  := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT).stamp
 UV_STAMP      := $(TOOLS)/uv-$(UV).stamp
+SHIM_LIBS     := $(TOOLS)/shim-libs
 
 # The project's own uv comes first, so that `make run` uses what it installed.
 export PATH := $(TOOLS)/uv/bin:$(PATH)
 export GOLANGCI_LINT_CACHE ?= $(TOOLS)/cache/golangci-lint
 
 .DEFAULT_GOAL := build
-.PHONY: help build run test check lint fmt unit race shim-test generate generate-check fuzz cross tools uv toolchain clean
+.PHONY: help build run test check lint fmt unit race shim-test shim-libs generate generate-check fuzz cross tools uv toolchain clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +30,7 @@ build: ## leave bin/runagent, static and reproducible
 run: uv build ## serve examples/assistant, a LangGraph agent that needs no key
 	bin/runagent serve examples/assistant $(ARGS)
 
-test: tools toolchain ## all there is: lint, generated files, shim, then unit, conformance and e2e with -race
+test: tools toolchain shim-libs ## all there is: lint, generated files, shim, then unit, conformance and e2e with -race
 	@MAKE='$(MAKE)' GO='$(GO)' scripts/test.sh all
 
 check: tools ## the quick subset: lint and the short tests of Go and shim
@@ -43,6 +44,14 @@ fmt: $(LINTER_STAMP) ## format the Go files
 
 shim-test: ## the shim's Python tests, under every Python 3.9+ found
 	@scripts/shim-test.sh
+
+shim-libs: $(SHIM_LIBS)/stamp
+
+$(SHIM_LIBS)/stamp: shim/python/tests/requirements.txt $(UV_STAMP)
+	@echo "installing the libraries of the shim's tests into .tools/shim-libs (once)"
+	@uv venv -q --clear --python $(PYTHON) $(SHIM_LIBS)
+	@uv pip install -q --python $(SHIM_LIBS)/bin/python -r $<
+	@touch $@
 
 generate: ## write again what is generated from code
 	$(GO) generate ./...

@@ -13,7 +13,6 @@ This file imports nothing of its package, so that any interpreter can run it.
 """
 
 import ast
-import difflib
 import json
 import os
 import sys
@@ -69,9 +68,15 @@ def _entrypoint(folder, entry, parsed):
         out.update(problem.fields)
         if problem.fields["problem"] == "missing_name":
             first = (entry.get("module") or "").partition(".")[0]
-            near = difflib.get_close_matches(first, out["names"], 1)
-            out["nearest"] = near[0] if near else ""
+            out["nearest"] = _nearest(first, out["names"])
     return out
+
+
+def _nearest(name, names):
+    import difflib  # takes longer to load than a small file to parse
+
+    near = difflib.get_close_matches(name, names, 1)
+    return near[0] if near else ""
 
 
 def parse(path, name):
@@ -130,8 +135,8 @@ class _Names:
             if len(bases) > 1 or not isinstance(bases[0], ast.ClassDef) or bases[0] is cls:
                 return {"kind": "unknown"}
             cls = bases[0]
-        near = difflib.get_close_matches(steps[1], sorted(seen), 1)
-        hint = "; did you mean %s?" % near[0] if near else ""
+        near = _nearest(steps[1], sorted(seen))
+        hint = "; did you mean %s?" % near if near else ""
         message = "class %s in %s has no method %r%s" % (steps[0], file, steps[1], hint)
         raise Problem("missing_method", message, cls.lineno, cls.col_offset + 1)
 
