@@ -143,12 +143,12 @@ func TestParseTakesZeroIDForMissing(t *testing.T) {
 
 func TestParseGivesManifestBesideProblems(t *testing.T) {
 	t.Parallel()
-	m, problems := agent.Parse("m.json", []byte(strings.Replace(good, "{", `{"versoin":"1.0.0",`, 1)))
+	m, problems := agent.Parse("m.json", []byte(strings.Replace(good, "{", `{"verzion":"1.0.0",`, 1)))
 	if len(problems) != 1 || m == nil || len(m.Entrypoints) != 1 || m.Entrypoints[0].Tag != "main" {
 		t.Errorf("got %+v with %v", m, problems)
 	}
-	want := agent.Problem{File: "m.json", Line: 1, Column: 2, Path: "/versoin",
-		Message: `unknown key "versoin"`, Suggestion: "version"}
+	want := agent.Problem{File: "m.json", Line: 1, Column: 2, Path: "/verzion",
+		Message: `unknown key "verzion"`, Suggestion: "version"}
 	if problems[0] != want {
 		t.Errorf("got %+v, want %+v", problems[0], want)
 	}

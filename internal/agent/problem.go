@@ -37,7 +37,7 @@ func (p Problem) String() string {
 }
 
 // Problems are all the things wrong with an agent, in the order of the file.
-type Problems []Problem
+type Problems []Problem //nolint:errname // the word users know; an error only where it is returned as one
 
 // Error returns one line for each problem.
 func (ps Problems) Error() string {

@@ -34,7 +34,7 @@ type schema struct {
 var manifestSchema = sync.OnceValue(func() *schema {
 	s, err := compileSchema(schemaText)
 	if err != nil {
-		panic(fmt.Sprintf("manifest schema: %v", err))
+		panic(fmt.Sprintf("manifest schema: %v", err)) //nolint:forbidigo // impossible: the embedded schema is tested
 	}
 	return s
 })
