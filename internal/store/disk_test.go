@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/store"
@@ -99,8 +100,14 @@ func TestFullDiskDropsRecordsAndResumes(t *testing.T) {
 	if err := h.Flush(t.Context()); err != nil || h.Health() != nil || h.Dropped() != lost {
 		t.Fatalf("with space again: Flush %v, Health %v, %d dropped since, want all well", err, h.Health(), h.Dropped()-lost)
 	}
+	// What still runs gets its row after all, for other processes to see.
+	if err := h.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	other := open(t, filepath.Join(dir, "history.db"), store.HistoryOptions{Clock: clock})
+	wantStats(t, other, "a1", invocation.Stats{Total: many - lost + 1, Succeeded: many - lost, Running: 1})
 	h.Finished(storetest.Finish(runs, invocation.Succeeded))
-	if err := h.Close(); err != nil {
+	if err := errors.Join(h.Close(), other.Close()); err != nil {
 		t.Error(err)
 	}
 	h = open(t, filepath.Join(dir, "history.db"), store.HistoryOptions{Clock: clock})
@@ -108,6 +115,48 @@ func TestFullDiskDropsRecordsAndResumes(t *testing.T) {
 	wantStats(t, h, "a3", invocation.Stats{Total: 1, Succeeded: 1})
 	if err := h.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRunResumes shows that writing starts again without anyone asking, and
+// that callers never wait for a disk that fails.
+func TestRunResumes(t *testing.T) {
+	t.Parallel()
+	dir := smallDisk(t)
+	h := open(t, filepath.Join(dir, "history.db"), store.HistoryOptions{Clock: clock, Buffer: 1500})
+	ballast := fill(t, dir)
+	ran := make(chan error, 1)
+	go func() { ran <- h.Run(t.Context()) }()
+	const many = 20_000
+	start := time.Now()
+	for i := range many {
+		h.Finished(finished(i))
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("%d records took %v while the disk was full", many, took)
+	}
+	awaitHealth(t, h, false)
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	awaitHealth(t, h, true)
+	stats, err := h.Stats(t.Context(), "a1")
+	if err != nil || stats.Total != many-h.Dropped() || stats.Total == 0 {
+		t.Errorf("%d records are there (%v), %d dropped, want %d together", stats.Total, err, h.Dropped(), many)
+	}
+	if err := errors.Join(h.Close(), <-ran); err != nil {
+		t.Error(err)
+	}
+}
+
+func awaitHealth(t *testing.T, h *store.History, good bool) {
+	t.Helper()
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for deadline := time.Now().Add(20 * time.Second); (h.Health() == nil) != good; <-look.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("Health is still %v", h.Health())
+		}
 	}
 }
 

@@ -109,6 +109,11 @@ func OpenHistory(path string, o HistoryOptions) (*History, error) {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("open history %s: its folder does not exist", path)
 	}
+	// What agents were asked and answered is their owner's alone. If this
+	// fails, so does the first statement, and says why.
+	if f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600); err == nil {
+		_ = f.Close() // nothing was written
+	}
 	write, err := OpenSQLite(path, "auto_vacuum(INCREMENTAL)", "journal_mode(WAL)", "synchronous(NORMAL)")
 	if err != nil {
 		return nil, fmt.Errorf("open history: %w", err)

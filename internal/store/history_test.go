@@ -163,6 +163,58 @@ func TestRecordsAfterCloseAreCounted(t *testing.T) {
 	}
 }
 
+// TestOneBadRecordKeepsNoOthersOut shows that what a database refuses for
+// itself is dropped alone, however healthy the disk is.
+func TestOneBadRecordKeepsNoOthersOut(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "history.db")
+	h := open(t, path, store.HistoryOptions{Clock: clock})
+	db, err := store.OpenSQLite(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const refuse = `
+		CREATE TRIGGER refuse BEFORE INSERT ON invocations WHEN NEW.agent_id = 'bad'
+		BEGIN SELECT RAISE(ABORT, 'refused'); END`
+	if _, err := db.Exec(refuse); err != nil {
+		t.Fatal(err)
+	}
+	const good = 50
+	for i := range good {
+		h.Finished(storetest.Finish(storetest.Record("good", i), invocation.Succeeded))
+		if i == good/2 {
+			h.Finished(storetest.Finish(storetest.Record("bad", i), invocation.Succeeded))
+		}
+	}
+	for tries := 0; h.Flush(t.Context()) != nil; tries++ {
+		if tries == 100 {
+			t.Fatalf("nothing else is written: %v", h.Health())
+		}
+	}
+	if n := h.Dropped(); n != 1 {
+		t.Errorf("%d records were dropped, want the bad one", n)
+	}
+	wantStats(t, h, "good", invocation.Stats{Total: good, Succeeded: good})
+	if err := errors.Join(db.Close(), h.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestHistoryIsItsOwnersAlone(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "history.db")
+	h := open(t, path, store.HistoryOptions{})
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		info, err := os.Stat(path + suffix)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("history.db%s: %v, %v, want mode 600", suffix, info.Mode(), err)
+		}
+	}
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRunWritesSoon(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "history.db")

@@ -120,6 +120,12 @@ func (h *History) step(all bool) error {
 			return err
 		}
 	}
+	if err := h.trim(); err != nil {
+		return err
+	}
+	if len(h.over) > 0 { // the rest is for the next pass: records come first
+		signal(h.buf.wake)
+	}
 	return h.maintain()
 }
 

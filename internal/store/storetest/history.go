@@ -35,6 +35,7 @@ func History(t *testing.T, fresh func(t testing.TB) Opener) {
 		"says_that_an_invocation_is_not_found": testNotFound,
 		"sums_up":                              testStats,
 		"keeps_the_newest_of_each_agent":       testKeepPerAgent,
+		"keeps_less_when_asked_to":             testKeepLess,
 		"removes_what_is_old":                  testKeep,
 		"settles_what_a_stopped_server_left":   testSettle,
 		"leaves_living_servers_alone":          testLeaveLiving,
@@ -334,6 +335,24 @@ func testKeepPerAgent(t *testing.T, opener Opener) {
 	stats, err := h.Stats(t.Context(), "a1")
 	if err != nil || stats.Total != 10 || stats.EverStored != 51 {
 		t.Errorf("Stats = %+v, %v, want 10 kept of 51", stats, err)
+	}
+}
+
+func testKeepLess(t *testing.T, opener Opener) {
+	h := open(t, opener, store.HistoryOptions{})
+	for i := range 3500 {
+		h.Finished(Finish(Record("a1", i), invocation.Succeeded))
+	}
+	flush(t, h)
+	h = open(t, opener, store.HistoryOptions{KeepPerAgent: 10})
+	last := Finish(Record("a1", 3500), invocation.Succeeded)
+	h.Finished(last)
+	for range 4 { // a bounded number is removed at a time
+		flush(t, h)
+	}
+	recs, _ := list(t, h, invocation.Filter{})
+	if len(recs) != 10 || recs[0].ID != last.ID {
+		t.Errorf("%d records are kept, want the newest 10", len(recs))
 	}
 }
 
