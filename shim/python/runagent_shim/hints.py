@@ -179,6 +179,8 @@ def text(hint):
         return "any"
     if hint is type(None):
         return "None"
+    if isinstance(hint, typing.ForwardRef):  # a name that is not there, from 3.14 on
+        return hint.__forward_arg__
     if isinstance(hint, type) and not typing.get_args(hint):
         return hint.__qualname__
     return inspect.formatannotation(hint).replace("typing.", "")

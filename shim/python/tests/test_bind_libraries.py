@@ -137,6 +137,49 @@ class TestPydantic(unittest.TestCase):
         with self.assertRaises(BindError):
             binder.bind(None, {"m": "4"})
 
+    def test_dataclasses_of_pydantic(self):
+        import pydantic.dataclasses
+
+        @pydantic.dataclasses.dataclass
+        class Even:
+            n: typing.Annotated[int, pydantic.Field(multiple_of=2)]
+
+        self.assertEqual(self.binder(Even).bind(None, {"n": 2})[0], (Even(n=2),))
+        with self.assertRaises(BindError) as caught:
+            self.binder(Even).bind(None, {"m": {"n": 3}})
+        self.assertEqual(caught.exception.field, "/m/n")
+
+    def test_unions_told_apart_by_a_field(self):
+        class Cat(pydantic.BaseModel):
+            kind: typing.Literal["cat"]
+            lives: int
+
+        class Dog(pydantic.BaseModel):
+            kind: typing.Literal["dog"]
+
+        pet = typing.Annotated[typing.Union[Cat, Dog], pydantic.Field(discriminator="kind")]
+        self.assertEqual(self.binder(pet).bind(None, {"m": {"kind": "dog"}})[1], {"m": Dog(kind="dog")})
+        with self.assertRaisesRegex(BindError, "lives"):
+            self.binder(pet).bind(None, {"m": {"kind": "cat", "lives": "9"}})
+        either = typing.Union[Cat, Dog]
+        self.assertEqual(self.binder(either).bind(None, {"kind": "dog"})[0], (Dog(kind="dog"),))
+
+    def test_a_validator_of_the_author_that_fails_is_theirs(self):
+        class Picky(pydantic.BaseModel):
+            n: int
+
+            @pydantic.field_validator("n")
+            @classmethod
+            def check(cls, value):
+                if value == 1:
+                    raise ValueError("not one")
+                return 1 // value
+
+        with self.assertRaisesRegex(BindError, "not one"):
+            self.binder(Picky).bind(None, {"n": 1})
+        with self.assertRaises(ZeroDivisionError):
+            self.binder(Picky).bind(None, {"n": 0})
+
     def test_types_that_pydantic_cannot_describe_are_not_checked(self):
         class Arbitrary:
             pass
