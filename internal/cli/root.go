@@ -49,7 +49,7 @@ func Main(args []string, p Program) int {
 	root := newRoot(&p)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
-	if err != nil && context.Cause(ctx) == errInterrupted && errors.Is(err, context.Canceled) {
+	if errors.Is(err, errInterrupted) || errors.Is(err, context.Canceled) && context.Cause(ctx) == errInterrupted {
 		err = errInterrupted
 	}
 	return p.report(cmd, err)
@@ -109,7 +109,9 @@ running service, and calls what is served.`,
 	// Cobra's own has a page of examples per shell, which is what is wanted.
 	root.InitDefaultCompletionCmd("completion")
 	root.AddCommand(
-		newServeCommand(p, app.Serve), newValidateCommand(p), newVersionCommand(p), newDocsCommand(), newGuardCommand(),
+		newInitCommand(p), newValidateCommand(p), newServeCommand(p, app.Serve),
+		newRunCommand(p), newRunStreamCommand(p), newListCommand(p), newLogsCommand(p), newInvocationsCommand(p),
+		newVersionCommand(p), newDocsCommand(), newGuardCommand(),
 	)
 	return root
 }

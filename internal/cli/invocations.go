@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/sdk/go/runagent"
+)
+
+// pageSize is how many records are asked for at once.
+const pageSize = 200
+
+var statuses = []string{"queued", "running", "succeeded", "failed", "canceled", "timed_out"}
+
+type invocationsCommand struct {
+	program *Program
+	out     io.Writer
+	status  string
+	limit   int
+	json    bool
+}
+
+func newInvocationsCommand(p *Program) *cobra.Command {
+	c := &invocationsCommand{program: p, out: p.Out}
+	cmd := &cobra.Command{
+		Use:   "invocations [AGENT]",
+		Short: "List the invocations of an agent, newest first",
+		Long: `List the recorded invocations of an agent being served on this machine, newest
+first. AGENT is as in "runagent run".`,
+		Example:           "  runagent invocations my-agent --status failed\n  runagent invocations --limit 1 --json",
+		Args:              atMost(1),
+		ValidArgsFunction: p.completeAgents,
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), first(args)) },
+	}
+	cmd.Flags().StringVar(&c.status, "status", "", "only those that are `STATUS`: "+strings.Join(statuses, ", "))
+	cmd.Flags().IntVar(&c.limit, "limit", 20, "at most `N`")
+	cmd.Flags().BoolVar(&c.json, "json", false, "write JSON, with input, output and error")
+	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(statuses, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func (c *invocationsCommand) run(ctx context.Context, ref string) error {
+	if c.status != "" && !slices.Contains(statuses, c.status) {
+		return usagef("--status is %q: it may be %s", c.status, strings.Join(statuses, ", "))
+	}
+	if c.limit < 1 {
+		return usagef("--limit is %d: it must be at least 1", c.limit)
+	}
+	target, err := c.program.findAgent(ctx, ref)
+	if err != nil {
+		return err
+	}
+	client, err := target.client(c.program)
+	if err != nil {
+		return err
+	}
+	records, err := c.collect(ctx, client, target.ID)
+	if err != nil {
+		return target.explain(err)
+	}
+	if c.json {
+		return writeJSON(c.out, records)
+	}
+	rows := make([][]string, len(records))
+	for i := range records {
+		rows[i] = invocationRow(&records[i])
+	}
+	return writeTable(c.out, []string{"INVOCATION", "ENTRYPOINT", "STATUS", "CREATED", "TOOK", "START", "ERROR"}, rows)
+}
+
+// collect reads pages up to the limit.
+func (c *invocationsCommand) collect(ctx context.Context, client *runagent.Client, agentID string) ([]api.Invocation, error) {
+	records := []api.Invocation{}
+	query := runagent.InvocationQuery{Agent: agentID, Status: c.status}
+	for len(records) < c.limit {
+		query.Limit = min(c.limit-len(records), pageSize)
+		page, err := client.Invocations(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, page.Invocations...)
+		if page.NextCursor == "" || len(page.Invocations) == 0 {
+			break
+		}
+		query.Cursor = page.NextCursor
+	}
+	return records[:min(len(records), c.limit)], nil
+}
+
+func invocationRow(inv *api.Invocation) []string {
+	took, failure := "", ""
+	if inv.FinishedAt != nil {
+		took = duration(inv.FinishedAt.Sub(inv.CreatedAt))
+	}
+	if inv.Error != nil {
+		failure = clip(inv.Error.Message, 60)
+	}
+	created := inv.CreatedAt.Local().Format(time.DateTime)
+	return []string{inv.ID, inv.Entrypoint, inv.Status, created, took, inv.Start, failure}
+}
