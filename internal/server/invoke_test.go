@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -211,18 +212,57 @@ func FuzzEnvelope(f *testing.F) {
 	})
 }
 
+// quietCall is one call over and over: request, answer and executor allocate
+// nothing, so that what is counted is the door's.
+type quietCall struct {
+	handler http.Handler
+	request *http.Request
+	body    strings.Reader
+	header  http.Header
+	status  int
+}
+
+const quietBody = `{"entrypoint":"main","input":{"prompt":"hello"}}`
+
+func newQuietCall(t testing.TB) *quietCall {
+	s, err := New(Options{Executor: quietExecutor{}, Agents: newFakeAgents(), History: &fakeHistory{}, Logs: &fakeLogs{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &quietCall{handler: s.Handler(), header: http.Header{}}
+	c.request = httptest.NewRequest(http.MethodPost, "/v1/agents/echo/invoke", nil)
+	c.request.Host = "localhost:8450"
+	c.request.Header.Set("Content-Type", "application/json")
+	c.request.Header.Set("User-Agent", "bench/1")
+	c.request.ContentLength = int64(len(quietBody))
+	c.request.Body = io.NopCloser(&c.body)
+	return c
+}
+
+func (c *quietCall) Header() http.Header            { return c.header }
+func (c *quietCall) Write(text []byte) (int, error) { return len(text), nil }
+func (c *quietCall) WriteHeader(status int)         { c.status = status }
+
+func (c *quietCall) run() {
+	clear(c.header)
+	c.body.Reset(quietBody)
+	c.handler.ServeHTTP(c, c.request)
+}
+
+// TestInvokeAllocatesLittle holds the hot path to a handful: the request ID and
+// its header, the body, the path's values, who calls, the collector.
+func TestInvokeAllocatesLittle(t *testing.T) {
+	c := newQuietCall(t)
+	if got := testing.AllocsPerRun(1000, c.run); got > 10 || c.status >= 400 {
+		t.Errorf("a call allocates %.0f times, status %d", got, c.status)
+	}
+}
+
 func BenchmarkInvoke(b *testing.B) {
-	fx := newFixture(b, nil)
-	body := `{"entrypoint":"main","input":{"prompt":"hello"}}`
-	handler := fx.server.Handler()
-	fx.executor.on("main", echo)
-	quiet := &quietExecutor{}
-	fx.server.o.Executor = quiet
+	c := newQuietCall(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		r := httptest.NewRequest(http.MethodPost, "/v1/agents/echo/invoke", strings.NewReader(body))
-		r.Host = "localhost"
-		handler.ServeHTTP(httptest.NewRecorder(), r)
+		c.run()
 	}
 }
 

@@ -44,6 +44,7 @@ func newDocument(version string, routes []route) (*document, error) {
 			License:     &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 		},
 		Components: &huma.Components{Schemas: registry},
+		Tags:       []*huma.Tag{{Name: "Calls", Description: "Run an agent."}, {Name: "Agents"}, {Name: "Invocations"}, {Name: "Server"}},
 	}
 	for _, rt := range routes {
 		if rt.doc != nil {
@@ -109,11 +110,15 @@ func (d *document) with(agents []Description) (map[string]any, error) {
 	paths, _ := doc["paths"].(map[string]any)
 	components, _ := doc["components"].(map[string]any)
 	schemas, _ := components["schemas"].(map[string]any)
+	tags, _ := doc["tags"].([]any)
+	own := make([]any, 0, len(agents)+len(tags))
 	for i := range agents {
+		own = append(own, object{"name": agents[i].Agent.Name})
 		for j := range agents[i].Callables {
 			addEntrypoint(paths, schemas, &agents[i], &agents[i].Callables[j])
 		}
 	}
+	doc["tags"] = append(own, tags...)
 	return doc, nil
 }
 
@@ -146,7 +151,10 @@ func (s *Server) answerDocument(w http.ResponseWriter, r *http.Request, agents [
 		maps.DeleteFunc(paths, func(path string, _ any) bool { return !strings.HasPrefix(path, own) })
 		info, _ := doc["info"].(map[string]any)
 		info["title"] = only.Agent.Name
-		info["description"] = only.Agent.Manifest.Description
+		if only.Agent.Manifest != nil {
+			info["description"] = only.Agent.Manifest.Description
+		}
+		doc["tags"] = []any{object{"name": only.Agent.Name}}
 	}
 	text, err := json.Marshal(doc)
 	if err != nil {
