@@ -8,16 +8,8 @@ bind is refused before user code runs, with the signature in the message.
 import typing
 
 from . import hints, runnable, schema_text
+from .refusal import BindError
 from .validate import Mismatch, also, compile_check, escape, nearest
-
-
-class BindError(ValueError):
-    """An input does not bind; field is the JSON pointer of what is wrong, or ''."""
-
-    def __init__(self, message, field=""):
-        super().__init__(message)
-        self.message = message
-        self.field = field
 
 
 class Binder:
@@ -37,6 +29,8 @@ class Binder:
             kwargs = {}
         elif type(kwargs) is not dict:
             raise BindError("the keywords are no JSON object" + self._suffix())
+        if args and type(args) is not list:
+            raise BindError("the positional arguments are no JSON list" + self._suffix())
         plan = self._plan
         try:
             if plan is None:

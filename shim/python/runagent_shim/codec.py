@@ -12,6 +12,8 @@ import json
 import marshal
 import re
 
+from .refusal import BindError
+
 MAX_DEPTH = 200
 
 _SHALLOW = 2 * MAX_DEPTH  # as many bytes can't nest deeper
@@ -19,7 +21,7 @@ _SHALLOW = 2 * MAX_DEPTH  # as many bytes can't nest deeper
 TOO_DEEP = "nested deeper than %d levels" % MAX_DEPTH
 
 
-class DecodeError(ValueError):
+class DecodeError(BindError):
     """The text is not JSON, or JSON that we refuse."""
 
 

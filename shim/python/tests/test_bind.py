@@ -260,6 +260,9 @@ class TestNames(unittest.TestCase):
         for kwargs in ([1], "x", 1, []):
             with self.assertRaises(BindError):
                 Binder(whole, "t").bind(None, kwargs)
+        for args in ({"a": 1}, "x", 1):
+            with self.assertRaises(BindError):
+                Binder(whole, "t").bind(args, None)
 
     def test_a_function_without_a_signature_is_left_to_python(self):
         self.assertEqual(Binder(dict.fromkeys, "t").bind([[1]], None)[0], ([1],))
