@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/runagent/runagent/internal/app"
+	"github.com/runagent/runagent/internal/cli/sample"
 	"github.com/runagent/runagent/internal/invocation"
 )
 
@@ -47,7 +48,7 @@ func (c *console) OnReady(ready app.Ready) {
 		rows[i] = []string{"  " + callable.Tag, string(callable.Type), clip(callable.Signature, 80)}
 	}
 	_ = writeTable(c.out, []string{"  ENTRYPOINT", "TYPE", "SIGNATURE"}, rows)
-	if lines := curlLines(ready); len(lines) > 0 {
+	if lines := sample.Curl(ready); len(lines) > 0 {
 		fmt.Fprintf(c.out, "\nTry it:\n  %s\n", strings.Join(lines, "\n  "))
 	}
 	fmt.Fprintf(c.out, "\nAPI: %s/docs. Ctrl-C stops.\n", ready.URL)

@@ -1,4 +1,4 @@
-package cli
+package sample
 
 import (
 	"encoding/json"
@@ -43,7 +43,7 @@ func TestInputFor(t *testing.T) {
 func TestInputForTakesTheSampleThatFits(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, sampleInput), []byte("{\n  \"message\": \"it's\"\n}\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, inputFile), []byte("{\n  \"message\": \"it's\"\n}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct{ name, schema, want string }{
@@ -59,7 +59,7 @@ func TestInputForTakesTheSampleThatFits(t *testing.T) {
 	}
 }
 
-func TestCurlLines(t *testing.T) {
+func TestCurl(t *testing.T) {
 	t.Parallel()
 	ready := app.Ready{
 		URL:   "http://127.0.0.1:8450",
@@ -75,16 +75,16 @@ func TestCurlLines(t *testing.T) {
 		`curl -sN http://127.0.0.1:8450/v1/agents/my-agent/stream -H 'Content-Type: application/json' -d '{"entrypoint":"main_stream","input":{}}'`,
 		`curl -s http://127.0.0.1:8450/api/v1/agents/id-1/run -H 'Content-Type: application/json' -d '{"entrypoint_tag":"main","input_kwargs":{"m":"it'\''s"}}'`,
 	}
-	if got := curlLines(ready); strings.Join(got, "\n") != strings.Join(want, "\n") {
+	if got := Curl(ready); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 
 	ready.Callables = ready.Callables[:1]
-	if got := curlLines(ready); len(got) != 2 || !strings.Contains(got[0], "/invoke") {
+	if got := Curl(ready); len(got) != 2 || !strings.Contains(got[0], "/invoke") {
 		t.Errorf("an agent that only streams: %q", got)
 	}
 	ready.Callables = nil
-	if got := curlLines(ready); got != nil {
+	if got := Curl(ready); got != nil {
 		t.Errorf("an agent without entrypoints: %q", got)
 	}
 }

@@ -1,4 +1,6 @@
-package cli
+// Package sample makes commands that call an agent when they are pasted: with
+// the input that came with the agent, or one made of its schema.
+package sample
 
 import (
 	"bytes"
@@ -11,16 +13,17 @@ import (
 	"github.com/runagent/runagent/internal/app"
 )
 
-// sampleInput is the file of an agent's folder that holds an input to try it
+// inputFile is the file of an agent's folder that holds an input to try it
 // with; init writes one.
-const sampleInput = "input.json"
+const inputFile = "input.json"
 
 // maxDepth bounds how deep an example follows a schema, which may be recursive.
 const maxDepth = 6
 
-// curlLines are three commands that call what is served when pasted: one for
+// Curl returns three commands that call what is served when pasted: one for
 // the result, one for the events and one through the published clients' door.
-func curlLines(ready app.Ready) []string {
+// An agent that only streams has two, one without entrypoints none.
+func Curl(ready app.Ready) []string {
 	plain := chooseCallable(ready.Callables, false)
 	stream := chooseCallable(ready.Callables, true)
 	if plain == nil || stream == nil {
@@ -29,8 +32,8 @@ func curlLines(ready app.Ready) []string {
 	base := ready.URL + "/v1/agents/" + ready.Agent.Slug
 	compat := ready.URL + "/api/v1/agents/" + ready.Agent.ID + "/run"
 	lines := []string{
-		curl("-s", base+"/invoke", ordered{{"entrypoint", plain.Tag}, {"input", inputFor(ready.Agent.Dir, plain)}}),
-		curl("-sN", base+"/stream", ordered{{"entrypoint", stream.Tag}, {"input", inputFor(ready.Agent.Dir, stream)}}),
+		command("-s", base+"/invoke", ordered{{"entrypoint", plain.Tag}, {"input", inputFor(ready.Agent.Dir, plain)}}),
+		command("-sN", base+"/stream", ordered{{"entrypoint", stream.Tag}, {"input", inputFor(ready.Agent.Dir, stream)}}),
 	}
 	// Tags that end so stream on that door, whatever their function does.
 	if strings.HasSuffix(plain.Tag, "_stream") {
@@ -41,7 +44,7 @@ func curlLines(ready app.Ready) []string {
 	if bytes.HasPrefix(input, []byte("[")) {
 		key = "input_args"
 	}
-	return append(lines, curl("-s", compat, ordered{{"entrypoint_tag", plain.Tag}, {key, input}}))
+	return append(lines, command("-s", compat, ordered{{"entrypoint_tag", plain.Tag}, {key, input}}))
 }
 
 // chooseCallable prefers entrypoints that stream, or don't, and among them
@@ -65,9 +68,9 @@ func chooseCallable(callables []agent.Callable, streams bool) *agent.Callable {
 	return best
 }
 
-// curl returns a command that posts body. Content-Type is needed: a form, which
+// command returns a curl command that posts body. Content-Type is needed: a form, which
 // is what curl says by itself, is refused.
-func curl(flags, url string, body ordered) string {
+func command(flags, url string, body ordered) string {
 	return "curl " + flags + " " + url + " -H 'Content-Type: application/json' -d " + shellQuote(string(body.json()))
 }
 
@@ -96,8 +99,11 @@ func (o ordered) json() []byte {
 	return b.Bytes()
 }
 
+// writeCompact adds value as JSON without HTML escapes, which no shell needs.
 func writeCompact(b *bytes.Buffer, value any) error {
-	if err := writeLine(b, value); err != nil {
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(value); err != nil {
 		return err
 	}
 	b.Truncate(b.Len() - 1)
@@ -109,7 +115,7 @@ func writeCompact(b *bytes.Buffer, value any) error {
 func inputFor(dir string, c *agent.Callable) json.RawMessage {
 	var schema schemaNode
 	_ = json.Unmarshal(c.InputSchema, &schema)
-	if sample := readSample(filepath.Join(dir, sampleInput)); sample != nil && schema.fits(sample) {
+	if sample := readSample(filepath.Join(dir, inputFile)); sample != nil && schema.fits(sample) {
 		return sample
 	}
 	root := &schema
@@ -225,7 +231,10 @@ func (s *schemaNode) ofType(root *schemaNode, depth int) any {
 	if json.Unmarshal(s.Type, &kinds[0]) != nil {
 		_ = json.Unmarshal(s.Type, &kinds)
 	}
-	switch first(kinds) {
+	if len(kinds) == 0 {
+		return nil
+	}
+	switch kinds[0] {
 	case "integer", "number":
 		if s.Minimum != nil && *s.Minimum > 1 {
 			return *s.Minimum
