@@ -12,10 +12,17 @@ import (
 	"github.com/theory/jsonpath"
 )
 
+// maxJSONPath bounds what the JSONPath parser, which recurses, is given; the
+// schema has the same bound, in characters.
+const maxJSONPath = 4 * 1000
+
 // checkPaths notes files and folders that are not inside the agent's own, and
 // brings the good ones into their plain form.
 func (r *reader) checkPaths(m *Manifest) {
 	for i := range m.Entrypoints {
+		if r.full() {
+			return
+		}
 		e, at := &m.Entrypoints[i], entrypointPath(i)+"/file"
 		if _, given := r.d.places[at]; !given || e.WebhookURL != "" {
 			continue
@@ -30,6 +37,9 @@ func (r *reader) checkPaths(m *Manifest) {
 		}
 	}
 	for i := range m.PersistentFolders {
+		if r.full() {
+			return
+		}
 		m.PersistentFolders[i] = r.insidePath(fmt.Sprintf("/persistent_folders/%d", i), m.PersistentFolders[i])
 	}
 	if m.Requirements != "" {
@@ -65,6 +75,9 @@ func (r *reader) insidePath(at, p string) string {
 func (r *reader) checkEntrypoints(m *Manifest) {
 	first := map[string]int{}
 	for i, e := range m.Entrypoints {
+		if r.full() {
+			return
+		}
 		at := entrypointPath(i)
 		if j, double := first[e.Tag]; double && e.Tag != "" {
 			here, _ := r.d.position(r.d.nearest(at + "/tag").start)
@@ -85,6 +98,9 @@ func (r *reader) checkEntrypoints(m *Manifest) {
 func (r *reader) checkExtractor(extractor map[string]string, at string) {
 	for _, field := range slices.Sorted(maps.Keys(extractor)) {
 		expr := extractor[field]
+		if r.full() || len(expr) > maxJSONPath {
+			continue
+		}
 		_, err := jsonpath.Parse(expr)
 		if err == nil {
 			continue

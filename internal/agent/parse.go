@@ -44,10 +44,13 @@ type reader struct {
 // add notes a problem unless its value is known to be wrong.
 func (r *reader) add(p Problem) {
 	known := func(q Problem) bool { return q.Path == p.Path && q.Line == p.Line && q.Column == p.Column }
-	if len(r.problems) < maxProblems && !slices.ContainsFunc(r.problems, known) {
+	if !r.full() && !slices.ContainsFunc(r.problems, known) {
 		r.problems = append(r.problems, p)
 	}
 }
+
+// full reports whether more problems would help nobody.
+func (r *reader) full() bool { return len(r.problems) >= maxProblems }
 
 func (r *reader) manifest(root map[string]any) *Manifest {
 	m := &Manifest{

@@ -75,7 +75,9 @@ func (c *shapeCheck) leaf(e *jsonschema.ValidationError) {
 		}
 	case *kind.Required:
 		for _, key := range k.Missing {
-			c.missing = append(c.missing, missingKey{e.InstanceLocation, key})
+			if len(c.missing) < maxProblems {
+				c.missing = append(c.missing, missingKey{e.InstanceLocation, key})
+			}
 		}
 	case *kind.Type:
 		value(fmt.Sprintf("must be %s, not %s", kinds(k.Want), article(k.Got)), c.asString(path, k))
@@ -129,6 +131,9 @@ func (c *shapeCheck) unknownKey(e *jsonschema.ValidationError, key string) {
 // was probably meant to be: one slip is one problem.
 func (c *shapeCheck) noteMissing() {
 	for _, m := range c.missing {
+		if len(c.problems) >= maxProblems {
+			return
+		}
 		path := pointer("", m.where...)
 		if slices.Contains(c.meant, pointer(path, m.key)) {
 			continue
