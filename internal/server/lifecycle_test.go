@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -130,6 +131,34 @@ func TestShutdownGivesUp(t *testing.T) {
 			}
 			<-down
 		})
+	}
+}
+
+// TestShutdownSaysGoodbye ends a call by force; its client hears why.
+func TestShutdownSaysGoodbye(t *testing.T) {
+	t.Parallel()
+	fx := newFixture(t, nil)
+	began := make(chan struct{}, 1)
+	fx.executor.on("blocks", blocks(began))
+	answer := make(chan string, 1)
+	go func() {
+		res, err := fx.client.Post(fx.url+"/v1/agents/echo/stream", "application/json", bytes.NewBufferString(`{"entrypoint":"blocks"}`))
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		answer <- fmt.Sprint(string(text), err)
+	}()
+	<-began
+	ctx, end := context.WithCancel(t.Context())
+	end()
+	if err := fx.server.Shutdown(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Shutdown: got %v, want that it gave up", err)
+	}
+	if got := <-answer; !strings.Contains(got, "event: error") && !strings.Contains(got, `"error"`) {
+		t.Errorf("the client got %q, want an error event", got)
 	}
 }
 

@@ -91,6 +91,8 @@ const (
 	defaultMaxBytes     = 10 << 20
 	defaultReadTimeout  = 30 * time.Second
 	defaultStallTimeout = 2 * time.Minute
+	// lastWordsTimeout is how long calls that a shutdown ended may take to say so.
+	lastWordsTimeout = time.Second
 	headerTimeout       = 10 * time.Second
 	idleTimeout         = 3 * time.Minute
 	maxHeaderBytes      = 64 << 10
@@ -198,8 +200,20 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err == nil {
 		err = s.sockets.wait(ctx)
 	}
+	if err != nil {
+		s.lastWords(ctx)
+	}
 	s.Kill()
 	return err
+}
+
+// lastWords cancels all calls and lets them tell their clients so: a stream
+// that ends without a word looks complete to some.
+func (s *Server) lastWords(ctx context.Context) {
+	s.kill(ErrStopping)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWordsTimeout)
+	defer cancel()
+	_ = s.http.Shutdown(ctx) // who takes longer is cut off by Kill
 }
 
 // Kill closes the listener and all connections at once and cancels all calls.
