@@ -49,6 +49,7 @@ type Instance struct {
 	out       outbox
 	logs      func(invocation.LogLine)
 	onFree    func(slotKind) // a slot of the kind became free
+	onAnswer  func()         // it answered a ping after a cancel: no longer in doubt
 	grace     time.Duration
 
 	mu     sync.Mutex // guards all that follows
@@ -59,6 +60,7 @@ type Instance struct {
 
 	closing chan struct{} // closed when no more calls are taken
 
+	pings atomic.Int64 // sent; more than pongs: in doubt
 	pongs atomic.Int64
 	ended chan struct{} // closed when the process and the reader have ended
 	wg    sync.WaitGroup
@@ -170,6 +172,7 @@ func (in *Instance) abandon(c *inflight, reason byte) {
 	c.abandoned = true
 	c.events = nil
 	c.pongsAtCancel = in.pongs.Load()
+	in.pings.Add(1)
 	c.overdue = time.AfterFunc(in.grace, func() { in.stuck(c) })
 	c.mu.Unlock()
 	in.send(func(b []byte) []byte {
@@ -232,6 +235,10 @@ func (in *Instance) doom(why error) {
 		close(in.closing)
 	}
 }
+
+// inDoubt reports whether the instance has yet to answer since a call on it
+// was canceled: it may be held by C code, and its calls would die with it.
+func (in *Instance) inDoubt() bool { return in.pings.Load() > in.pongs.Load() }
 
 func (in *Instance) isDoomed() bool {
 	in.mu.Lock()
@@ -351,7 +358,9 @@ func (in *Instance) handle(f frame) error {
 	case frameLog:
 		return in.handleLog(f)
 	case framePong:
-		in.pongs.Add(1)
+		if in.pongs.Add(1) == in.pings.Load() {
+			in.onAnswer()
+		}
 		return nil
 	case frameChunk, frameResult, frameError:
 	default:

@@ -171,7 +171,8 @@ func (p *Pool) startOne(ctx context.Context) (*seat, error) {
 	st := &seat{since: time.Now()}
 	in, kind, err := start(ctx, startOptions{
 		launcher: p.s.Launcher, admission: &p.s.Admission, logs: p.s.OnLog, grace: p.s.Grace,
-		onFree: func(k slotKind) { p.release(st, k) },
+		onFree:   func(k slotKind) { p.release(st, k) },
+		onAnswer: func() { p.trust(st) },
 	})
 	if err == nil && p.s.OnReady != nil {
 		p.s.OnReady(in.ready)
@@ -294,11 +295,12 @@ func (p *Pool) take(ctx context.Context, k slotKind) (*seat, invocation.StartKin
 	}
 }
 
-// freest returns the seat with the fewest calls that has a free slot, or nil.
+// freest returns the seat with the fewest calls that has a free slot and is
+// not in doubt, or nil.
 func (p *Pool) freest(k slotKind) *seat {
 	var best *seat
 	for _, st := range p.seats {
-		if st.load[k] < p.limit(k) && (best == nil || st.load[k] < best.load[k]) {
+		if st.load[k] < p.limit(k) && !st.in.inDoubt() && (best == nil || st.load[k] < best.load[k]) {
 			best = st
 		}
 	}
@@ -313,10 +315,19 @@ func (p *Pool) release(st *seat, k slotKind) {
 	p.serveWaiters(st)
 }
 
+// trust gives calls that waited for st to answer their slots.
+func (p *Pool) trust(st *seat) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if st.in != nil {
+		p.serveWaiters(st)
+	}
+}
+
 // serveWaiters gives st's free slots to waiting calls.
 func (p *Pool) serveWaiters(st *seat) {
 	for k := range slotKinds {
-		for len(p.waiting[k]) > 0 && st.load[k] < p.limit(k) && !st.in.isDoomed() {
+		for len(p.waiting[k]) > 0 && st.load[k] < p.limit(k) && !st.in.isDoomed() && !st.in.inDoubt() {
 			w := p.waiting[k][0]
 			p.waiting[k] = p.waiting[k][1:]
 			p.queued--

@@ -149,6 +149,34 @@ func TestPoolReplacesAnInstanceWhoseCallIsStuck(t *testing.T) {
 	}
 }
 
+// TestPoolSparesCallsAnInstanceThatHangs calls again at once: the call waits
+// for the instance to answer, or for the one that replaces it.
+func TestPoolSparesCallsAnInstanceThatHangs(t *testing.T) {
+	t.Parallel()
+	for _, mute := range []bool{false, true} {
+		t.Run(fmt.Sprintf("mute=%v", mute), func(t *testing.T) {
+			t.Parallel()
+			l := &instancetest.Launcher{Entrypoints: plainEntrypoint, Mute: mute, OnCall: func(s *instancetest.Shim, c *instancetest.Call) {
+				if string(c.Kwargs) == "{}" {
+					s.Result(c.ID, "true")
+				}
+			}}
+			p := startPool(t, l, nil)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			defer cancel()
+			if _, err := p.Invoke(ctx, aCall(`{"stuck":1}`), discard); err == nil {
+				t.Fatal("the stuck call succeeded")
+			}
+			if _, err := p.Invoke(t.Context(), aCall(`{}`), discard); err != nil {
+				t.Errorf("next call: %v", err)
+			}
+			if shims := len(l.Shims()); mute && shims != 2 || !mute && shims > 2 {
+				t.Errorf("%d instances were started", shims)
+			}
+		})
+	}
+}
+
 func TestPoolSaysHowAnInstanceDied(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -29,6 +29,7 @@ type startOptions struct {
 	admission *Admission
 	logs      func(invocation.LogLine)
 	onFree    func(slotKind)
+	onAnswer  func()
 	grace     time.Duration
 }
 
@@ -42,7 +43,8 @@ func start(ctx context.Context, o startOptions) (*Instance, invocation.StartKind
 	}
 	defer theirs.Close()
 	in := &Instance{
-		ID: strings.ToLower(token[:8]), conn: ours, admission: o.admission, logs: o.logs, onFree: o.onFree, grace: o.grace,
+		ID: strings.ToLower(token[:8]), conn: ours, admission: o.admission, logs: o.logs,
+		onFree: o.onFree, onAnswer: o.onAnswer, grace: o.grace,
 		out: outbox{w: ours}, calls: map[uint32]*inflight{}, ended: make(chan struct{}), closing: make(chan struct{}),
 	}
 	outR, outW, err := os.Pipe()
