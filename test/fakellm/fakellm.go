@@ -16,6 +16,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -29,6 +30,10 @@ const maxBody = 32 << 20
 // created is every answer's time of creation: the same request always gets
 // the same bytes.
 const created = 1_700_000_000
+
+// errSent says that an answer failed after its status was sent: there is
+// nobody to tell.
+var errSent = errors.New("the answer broke off")
 
 // Server answers as OpenAI's API would. Create it with New; it is safe for
 // concurrent use and has nothing to close.
@@ -110,7 +115,11 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, next func(http.Re
 	if err := s.failOnOrder(req.orders); err != nil {
 		return err
 	}
-	return asAPIError(next(w, req))
+	err = next(w, req)
+	if errors.Is(err, errSent) {
+		return nil
+	}
+	return asAPIError(err)
 }
 
 func checkKey(header string) *apiError {
@@ -173,5 +182,5 @@ func (r *request) hangUp(w http.ResponseWriter) {
 		return
 	}
 	_ = http.NewResponseController(w).Flush() // what was written must arrive before the end
-	panic(http.ErrAbortHandler)
+	panic(http.ErrAbortHandler)               //nolint:forbidigo // the way of net/http to end a connection
 }

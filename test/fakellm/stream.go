@@ -17,14 +17,14 @@ func (r *request) stream(w http.ResponseWriter, events []object, done bool) erro
 		if r.orders.cut && i >= len(events)/2 {
 			r.hangUp(w)
 		}
-		if r.pause(r.orders.delay) != nil {
-			return nil // the caller has gone, and the status was sent long ago
+		if err := r.pause(r.orders.delay); err != nil {
+			return fmt.Errorf("%w: %w", errSent, err)
 		}
 		if _, err := w.Write(encodeEvent(event)); err != nil {
-			return nil
+			return fmt.Errorf("%w: %w", errSent, err)
 		}
 		if err := out.Flush(); err != nil {
-			return nil
+			return fmt.Errorf("%w: %w", errSent, err)
 		}
 	}
 	if done {
@@ -40,7 +40,7 @@ func encodeEvent(event object) []byte {
 	}
 	body, err := json.Marshal(event)
 	if err != nil {
-		panic(err) // impossible: events hold strings, numbers and objects of ours
+		panic(err) //nolint:forbidigo // impossible: events hold strings, numbers and objects of ours
 	}
 	fmt.Fprintf(&out, "data: %s\n\n", body)
 	return out.Bytes()
