@@ -10,6 +10,8 @@ import (
 )
 
 // Driver starts processes and forks them from zygotes at one isolation level.
+// Whatever a process started ends with it at the latest; its orphans may end
+// earlier unless it is a subreaper (prctl(2)), as instances are.
 // It is safe for concurrent use.
 type Driver interface {
 	// Capabilities says what this driver can do on this machine.

@@ -118,6 +118,9 @@ func (d *Driver) Close() error {
 }
 
 func (d *Driver) start(ctx context.Context, spec sandbox.Spec) (*process, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", os.DevNull, err)

@@ -1,0 +1,131 @@
+//go:build linux
+
+package none_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/runagent/runagent/internal/sandbox"
+	"github.com/runagent/runagent/internal/sandbox/none"
+	"github.com/runagent/runagent/internal/sandbox/sandboxtest"
+)
+
+// roleVariable makes the test binary run as a guard, or as a server that
+// waits to be killed.
+const roleVariable = "RUNAGENT_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(roleVariable) {
+	case "guard":
+		if err := none.Guard(3); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	case "server":
+		serveUntilKilled()
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func newDriver() *none.Driver {
+	return none.New(none.Options{GuardArgv: []string{"/usr/bin/env", roleVariable + "=guard", os.Args[0]}})
+}
+
+func TestDriver(t *testing.T) {
+	t.Parallel()
+	sandboxtest.Run(t, func(testing.TB) sandbox.Driver { return newDriver() })
+}
+
+// serveUntilKilled starts processes that hold on, prints their PIDs and waits.
+func serveUntilKilled() {
+	p, err := newDriver().Start(context.Background(), sandbox.Spec{
+		Argv: []string{"/bin/sh", "-c", `trap "" TERM HUP; setsid sleep 1000 & echo $! $$; wait`},
+		Env:  []string{"PATH=/usr/bin:/bin"}, Dir: "/", Stdout: os.Stdout, Stderr: os.Stderr,
+	})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	<-p.Done()
+	os.Exit(1)
+}
+
+func TestNothingOutlivesAKilledServer(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), roleVariable+"=server")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("read PIDs: %v", err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	for _, word := range strings.Fields(text) {
+		pid, err := strconv.Atoi(word)
+		if err != nil {
+			t.Fatalf("PIDs %q: %v", text, err)
+		}
+		deadline := time.Now().Add(10 * time.Second)
+		for syscall.Kill(pid, 0) == nil {
+			if time.Now().After(deadline) {
+				t.Fatalf("process %d outlived its server", pid)
+			}
+			time.Sleep(time.Millisecond) // there is no signal for the end of a stranger's process
+		}
+	}
+}
+
+func TestDriverGoesOnAfterItsGuardWasKilled(t *testing.T) {
+	t.Parallel()
+	d := newDriver()
+	defer d.Close()
+	sleep := sandbox.Spec{Argv: []string{"/bin/sleep", "1000"}, Dir: "/"}
+	p, err := d.Start(t.Context(), sleep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(stat), "PPid:\t")
+	guard, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(guard, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("the process outlived its guard")
+	}
+	q, err := d.Start(t.Context(), sleep)
+	if err != nil {
+		t.Fatalf("start with a new guard: %v", err)
+	}
+	q.Kill()
+	<-q.Done()
+}
