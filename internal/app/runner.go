@@ -47,11 +47,6 @@ func (r *runner) Start(ctx context.Context, rev *deploy.Revision) ([]agent.Calla
 // Drain implements deploy.Pools.
 func (r *runner) Drain(ctx context.Context, rev *deploy.Revision) {
 	r.pools.Stop(ctx, rev.ID)
-	if rev.Snapshot != "" {
-		if err := os.RemoveAll(rev.Snapshot); err != nil {
-			r.o.Log.Warn("snapshot not removed", "error", err)
-		}
-	}
 }
 
 // admission is what the instances of rev are told before they import it.

@@ -16,12 +16,14 @@ import (
 
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/deploy"
+	"github.com/runagent/runagent/internal/discovery"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/instance"
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/sandbox/none"
 	"github.com/runagent/runagent/internal/server"
 	"github.com/runagent/runagent/internal/store"
+	"github.com/runagent/runagent/internal/watch"
 	"github.com/runagent/runagent/shim"
 )
 
@@ -42,8 +44,14 @@ type service struct {
 	deployer *deploy.Deployer
 	server   *server.Server
 	listener net.Listener
-	wanted   int // the port that was taken, or 0
-	troubles troubles
+	watcher  *watch.Watcher // nil with --no-reload
+	wanted   int            // the port that was taken, or 0
+	// snapshots is where this server keeps copies of the sources.
+	snapshots string
+	discovery *discovery.DB
+	announced string // the agent's ID in discovery
+	executor  *invocation.Executor
+	troubles  troubles
 
 	// ends undoes what was started, last first.
 	ends []func(context.Context)
@@ -62,6 +70,9 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 		return err
 	}
 	if err := s.deployer.Deploy(ctx, rev); err != nil {
+		if found := s.sourceProblems(ctx, rev); len(found) > 0 {
+			return found
+		}
 		return err
 	}
 	s.envs.retain(s.envs.nursery(rev))
@@ -106,6 +117,16 @@ func (s *service) prepare(ctx context.Context) (*deploy.Revision, error) {
 	if err := s.newServer(); err != nil {
 		return nil, err
 	}
+	if err := s.ownSnapshots(); err != nil {
+		return nil, err
+	}
+	s.openDiscovery()
+	if !s.o.NoReload {
+		if s.watcher, err = s.watchFolder(); err != nil {
+			return nil, err
+		}
+		s.background("watch", s.watcher.Run)
+	}
 	return s.revision(ctx)
 }
 
@@ -113,7 +134,7 @@ func (s *service) prepare(ctx context.Context) (*deploy.Revision, error) {
 const drainTimeout = 5 * time.Minute
 
 func (s *service) newServer() error {
-	executor := invocation.NewExecutor(invocation.Options{
+	s.executor = invocation.NewExecutor(invocation.Options{
 		Directory: &s.traffic, Invoker: &s.pools, Recorder: s.history, Log: s.o.Log,
 	})
 	var hosts []string
@@ -122,7 +143,7 @@ func (s *service) newServer() error {
 	}
 	var err error
 	s.server, err = server.New(server.Options{
-		Executor: executor, Agents: s, History: s.history, Logs: s.logs, Log: s.o.Log, Version: s.o.Version,
+		Executor: s.executor, Agents: s, History: s.history, Logs: s.logs, Log: s.o.Log, Version: s.o.Version,
 		Checks: s.troubles.checks, Hosts: hosts, CORSOrigins: s.o.CORSOrigins,
 	})
 	if err != nil {
@@ -159,9 +180,16 @@ func (s *service) listen(ctx context.Context) error {
 }
 
 // revision reads the folder as it is now.
-func (s *service) revision(context.Context) (*deploy.Revision, error) {
+func (s *service) revision(ctx context.Context) (*deploy.Revision, error) {
 	a, problems := agent.Load(s.o.Dir, agent.LoadOptions{})
 	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	if err := agent.CheckSources(a.Manifest, nil).Err(); err != nil {
+		return nil, err
+	}
+	snapshot, err := s.snapshot(ctx, a.Dir)
+	if err != nil {
 		return nil, err
 	}
 	vars, secrets, err := s.variables(a)
@@ -173,7 +201,7 @@ func (s *service) revision(context.Context) (*deploy.Revision, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make an ID: %w", err)
 	}
-	return &deploy.Revision{ID: id.String(), Agent: a, Vars: vars, CreatedAt: time.Now(), State: deploy.Pending}, nil
+	return &deploy.Revision{ID: id.String(), Agent: a, Snapshot: snapshot, Vars: vars, CreatedAt: time.Now(), State: deploy.Pending}, nil
 }
 
 // variables are what .env and the manifest set, and those among them that
@@ -223,16 +251,17 @@ func (s *service) run(ctx context.Context, rev *deploy.Revision) error {
 		}
 		<-served
 	})
-	s.announce(rev)
+	s.announce(ctx, rev)
 	s.o.Console.OnReady(Ready{
 		URL: s.url(), WantedPort: s.wanted, Agent: rev.Agent, Callables: rev.Callables,
 		Python: rev.Environment.Version, Environment: rev.Environment.Dir, Took: time.Since(s.began),
 	})
-	if s.o.NoReload {
+	if s.watcher == nil {
 		<-ctx.Done()
 		return nil
 	}
-	return s.follow(ctx)
+	s.follow(ctx, s.watcher.Changes())
+	return nil
 }
 
 func (s *service) url() string { return "http://" + s.listener.Addr().String() }

@@ -49,6 +49,8 @@ type Deployer struct {
 	live map[string]*Revision
 
 	current atomic.Pointer[Revision] // the one switched to last
+
+	draining sync.Map // *Revision → nothing
 }
 
 // New returns a Deployer.
@@ -116,15 +118,30 @@ func probe(rev *Revision, callables []agent.Callable) error {
 // drain ends rev in the background.
 func (x *Deployer) drain(rev *Revision) {
 	rev.State = Retired
+	x.draining.Store(rev, nil)
 	x.drains.Go(func() {
 		ctx, cancel := context.WithTimeout(x.ctx, x.o.DrainTimeout)
 		defer cancel()
 		x.o.Pools.Drain(ctx, rev)
+		x.draining.Delete(rev)
 	})
 }
 
 // Current returns the revision that was brought into service last, or nil.
 func (x *Deployer) Current() *Revision { return x.current.Load() }
+
+// Serving returns the revisions that have, or may start, instances.
+func (x *Deployer) Serving() []*Revision {
+	var revs []*Revision
+	if rev := x.current.Load(); rev != nil {
+		revs = append(revs, rev)
+	}
+	x.draining.Range(func(k, _ any) bool {
+		revs = append(revs, k.(*Revision))
+		return true
+	})
+	return revs
+}
 
 // Close drains all revisions, at most until ctx ends, and waits.
 func (x *Deployer) Close(ctx context.Context) {

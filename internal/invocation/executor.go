@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,6 +40,8 @@ type Options struct {
 type Executor struct {
 	o       Options
 	running sync.Map // invocation ID → context.CancelCauseFunc
+	// good and bad count the invocations that have ended.
+	good, bad atomic.Int64
 }
 
 // NewExecutor returns an Executor.
@@ -106,10 +109,15 @@ func (x *Executor) Execute(ctx context.Context, req Request, emit func(Event) er
 	out := Outcome{ID: call.ID, Target: target, Status: statusOf(fail), Result: res}
 	x.o.Recorder.Finished(finish(rec, out, fail, &j))
 	if fail != nil {
+		x.bad.Add(1)
 		return out, fail
 	}
+	x.good.Add(1)
 	return out, nil
 }
+
+// Counts returns how many invocations have ended well and badly.
+func (x *Executor) Counts() (good, bad int64) { return x.good.Load(), x.bad.Load() }
 
 // Cancel stops a running invocation. Errors: fault.NotFound when none with
 // that ID is running.
