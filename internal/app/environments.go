@@ -11,14 +11,14 @@ import (
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/build"
 	"github.com/runagent/runagent/internal/deploy"
-	"github.com/runagent/runagent/internal/instance"
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/runtime/python"
 	"github.com/runagent/runagent/internal/sandbox"
+	"github.com/runagent/runagent/internal/zygote"
 )
 
 // environments finds or builds the interpreter of a revision, and keeps one
-// nursery for each environment that is in use. It implements deploy.Builder.
+// keeper of zygotes for each environment that is in use. It implements deploy.Builder.
 type environments struct {
 	o       ServeOptions
 	shim    string // root of the unpacked shim
@@ -28,10 +28,10 @@ type environments struct {
 	onLog   func(invocation.LogLine)
 	log     *slog.Logger
 
-	mu        sync.Mutex // guards all that follows
-	found     map[python.FindOptions]*python.Interpreter
-	built     map[string]*python.Interpreter // by environment key
-	nurseries map[string]*instance.Nursery   // by environment key and start variables
+	mu      sync.Mutex // guards all that follows
+	found   map[python.FindOptions]*python.Interpreter
+	built   map[string]*python.Interpreter // by environment key
+	keepers map[string]*zygote.Keeper      // by environment key and start variables
 }
 
 func newEnvironments(o ServeOptions, shim string, driver sandbox.Driver, onLog func(invocation.LogLine)) *environments {
@@ -43,7 +43,7 @@ func newEnvironments(o ServeOptions, shim string, driver sandbox.Driver, onLog f
 		}),
 		onLog: onLog, log: o.Log,
 		found: map[python.FindOptions]*python.Interpreter{}, built: map[string]*python.Interpreter{},
-		nurseries: map[string]*instance.Nursery{},
+		keepers: map[string]*zygote.Keeper{},
 	}
 }
 
@@ -98,17 +98,17 @@ func (e *environments) withRequirements(ctx context.Context, a *agent.Agent, bas
 	return e.builder.Build(ctx, build.Request{Dir: a.Dir, Requirements: a.Manifest.Requirements, Python: base})
 }
 
-// nursery returns the nursery that forks instances of rev, made when first asked for.
-func (e *environments) nursery(rev *deploy.Revision) *instance.Nursery {
+// zygotes returns the zygotes that forks instances of rev, made when first asked for.
+func (e *environments) zygotes(rev *deploy.Revision) *zygote.Keeper {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	in := e.built[rev.Environment.Key]
 	env := in.StartEnv(e.o.Environ, literals(rev.Agent.Manifest))
 	key := rev.Environment.Key + "\x00" + strings.Join(env, "\x00")
-	if n := e.nurseries[key]; n != nil {
+	if n := e.keepers[key]; n != nil {
 		return n
 	}
-	n := instance.NewNursery(instance.NurseryOptions{
+	n := zygote.NewKeeper(zygote.Options{
 		Driver: e.driver,
 		Zygote: sandbox.Spec{Argv: in.Argv(e.shim, python.RoleZygote), Env: env, Dir: "/"},
 		Plain:  sandbox.Spec{Argv: in.Argv(e.shim, python.RoleInstance), Env: env, Dir: "/"},
@@ -116,18 +116,18 @@ func (e *environments) nursery(rev *deploy.Revision) *instance.Nursery {
 		OnLog:  e.onLog,
 		Log:    e.log,
 	})
-	e.nurseries[key] = n
+	e.keepers[key] = n
 	return n
 }
 
-// retain ends the nurseries that no given revision needs.
-func (e *environments) retain(n *instance.Nursery) {
+// retain ends the keepers that no given revision needs.
+func (e *environments) retain(n *zygote.Keeper) {
 	e.mu.Lock()
-	var old []*instance.Nursery
-	for key, other := range e.nurseries {
+	var old []*zygote.Keeper
+	for key, other := range e.keepers {
 		if other != n {
 			old = append(old, other)
-			delete(e.nurseries, key)
+			delete(e.keepers, key)
 		}
 	}
 	e.mu.Unlock()
@@ -168,7 +168,7 @@ func variable(environ []string, name string) string {
 }
 
 // importMemory is an import list that is kept on disk. It implements
-// instance.Memory.
+// zygote.Memory.
 type importMemory struct {
 	store *python.ImportStore
 	key   string
@@ -179,7 +179,7 @@ type importMemory struct {
 	list python.ImportList
 }
 
-// Wanted implements instance.Memory.
+// Wanted implements zygote.Memory.
 func (m *importMemory) Wanted() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -189,7 +189,7 @@ func (m *importMemory) Wanted() []string {
 	return m.list.Wanted()
 }
 
-// Learn implements instance.Memory.
+// Learn implements zygote.Memory.
 func (m *importMemory) Learn(modules []string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -201,7 +201,7 @@ func (m *importMemory) Learn(modules []string) bool {
 	return changed
 }
 
-// Exclude implements instance.Memory.
+// Exclude implements zygote.Memory.
 func (m *importMemory) Exclude(module, why string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -220,6 +220,6 @@ func (m *importMemory) save() {
 }
 
 var (
-	_ deploy.Builder  = (*environments)(nil)
-	_ instance.Memory = (*importMemory)(nil)
+	_ deploy.Builder = (*environments)(nil)
+	_ zygote.Memory  = (*importMemory)(nil)
 )

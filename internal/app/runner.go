@@ -26,17 +26,17 @@ type runner struct {
 
 // Start implements deploy.Pools.
 func (r *runner) Start(ctx context.Context, rev *deploy.Revision) ([]agent.Callable, error) {
-	nursery := r.envs.nursery(rev)
+	zygotes := r.envs.zygotes(rev)
 	admission, err := r.admission(rev)
 	if err != nil {
 		return nil, err
 	}
 	res := rev.Agent.Manifest.Resources
 	pool, err := r.pools.Start(ctx, instance.Spec{
-		Revision: rev.ID, Launcher: nursery, Admission: admission, Size: r.o.Instances,
+		Revision: rev.ID, Launcher: zygotes, Admission: admission, Size: r.o.Instances,
 		SyncSlots: res.Concurrency, AsyncSlots: res.Concurrency,
 		OnLog: r.logs.Append, Log: r.o.Log,
-		OnReady: func(ready instance.Readiness) { nursery.Observe(ready.Modules) },
+		OnReady: func(ready instance.Readiness) { zygotes.Observe(ready.Modules) },
 	})
 	if err != nil {
 		return nil, err

@@ -75,7 +75,7 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 		}
 		return err
 	}
-	s.envs.retain(s.envs.nursery(rev))
+	s.envs.retain(s.envs.zygotes(rev))
 	return s.run(ctx, rev)
 }
 

@@ -410,45 +410,6 @@ func (c *inflight) settleWith(kind byte, payload []byte) error {
 	return nil
 }
 
-// handleLog passes a line on to the call it belongs to and to the log.
-func (in *Instance) handleLog(f frame) error {
-	l, err := parseLog(f.payload)
-	if err != nil {
-		return err
-	}
-	line := invocation.LogLine{
-		Time: time.UnixMicro(l.micros).UTC(), Stream: streamName(l.stream), Level: levelName(l.level),
-		Text: string(l.text), Instance: in.ID, AgentID: in.admission.AgentID,
-	}
-	var c *inflight
-	if f.call != 0 {
-		in.mu.Lock()
-		c = in.calls[f.call]
-		in.mu.Unlock()
-	}
-	if c != nil {
-		line.InvocationID = c.invocation
-		if raw, err := json.Marshal(line); err == nil {
-			c.add(invocation.Event{Kind: invocation.Log, Data: raw})
-		}
-	}
-	in.logs(line)
-	return nil
-}
-
-// onlyCall returns the invocation of the only call in flight, or "".
-func (in *Instance) onlyCall() string {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if len(in.calls) != 1 {
-		return ""
-	}
-	for _, c := range in.calls {
-		return c.invocation
-	}
-	return ""
-}
-
 // fault turns an ERROR frame into what callers get.
 func (e *userError) fault() error {
 	code := fault.Execution
@@ -476,34 +437,4 @@ func (e *userError) fault() error {
 		return f
 	}
 	return f.WithDetails(details)
-}
-
-func streamName(b byte) string {
-	switch b {
-	case 1:
-		return "stdout"
-	case 2:
-		return "stderr"
-	case 3:
-		return "logging"
-	default:
-		return "system"
-	}
-}
-
-func levelName(b byte) string {
-	switch {
-	case b >= 50:
-		return "critical"
-	case b >= 40:
-		return "error"
-	case b >= 30:
-		return "warning"
-	case b >= 20:
-		return "info"
-	case b >= 10:
-		return "debug"
-	default:
-		return ""
-	}
 }

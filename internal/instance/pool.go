@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/backoff"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/invocation"
 )
@@ -119,7 +120,7 @@ func withDefaults(s Spec) Spec {
 
 // tend keeps one instance alive: it starts a new one whenever it has ended.
 func (p *Pool) tend(st *seat) {
-	wait := backoff{}
+	wait := backoff.Wait{}
 	for {
 		if st == nil {
 			var err error
@@ -128,7 +129,7 @@ func (p *Pool) tend(st *seat) {
 					return
 				}
 				p.s.Log.Error("instance could not be started", "agent_id", p.s.Admission.AgentID, "error", err)
-				if !wait.sleep(p.ctx) {
+				if !wait.Sleep(p.ctx) {
 					return
 				}
 				continue
@@ -144,11 +145,13 @@ func (p *Pool) tend(st *seat) {
 		p.wg.Go(func() { p.bury(gone) })
 		// The first replacement is made at once, later ones with backoff.
 		if time.Since(st.since) > steadyAfter {
-			wait.reset()
-		} else if wait.next > 0 && !wait.sleep(p.ctx) {
+			wait.Reset()
+		}
+		if wait.Fresh() {
+			wait.Fail()
+		} else if !wait.Sleep(p.ctx) {
 			return
 		}
-		wait.next = max(wait.next, 50*time.Millisecond)
 		st = nil
 	}
 }

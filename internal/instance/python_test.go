@@ -18,6 +18,7 @@ import (
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/sandbox"
 	"github.com/runagent/runagent/internal/sandbox/none"
+	"github.com/runagent/runagent/internal/zygote"
 )
 
 // guardVariable makes the test binary run as the guard of processes.
@@ -51,7 +52,7 @@ func (m *memory) Learn(modules []string) bool {
 func (m *memory) Exclude(string, string) bool { return false }
 
 // pythonPool serves one file of real Python through the real shim.
-func pythonPool(t testing.TB, source string, entrypoints []AdmittedEntrypoint, change func(*Spec)) (*Pool, *Nursery) {
+func pythonPool(t testing.TB, source string, entrypoints []AdmittedEntrypoint, change func(*Spec)) (*Pool, *zygote.Keeper) {
 	t.Helper()
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -72,7 +73,7 @@ func pythonPool(t testing.TB, source string, entrypoints []AdmittedEntrypoint, c
 		}
 	})
 	boot := filepath.Join(shim, "boot.py")
-	n := NewNursery(NurseryOptions{
+	n := zygote.NewKeeper(zygote.Options{
 		Driver: driver,
 		Zygote: sandbox.Spec{Argv: []string{python, boot, "zygote", "--fd", "3"}, Env: os.Environ(), Dir: dir},
 		Plain:  sandbox.Spec{Argv: []string{python, boot, "instance", "--fd", "3"}, Env: os.Environ(), Dir: dir},
@@ -154,9 +155,9 @@ def bad(): raise ValueError("no")
 func TestPythonInstanceDeathIsToldAndMended(t *testing.T) {
 	t.Parallel()
 	p, _ := pythonPool(t, `
-import os, signal
+import ctypes, os
 def leave(): os._exit(3)
-def crash(): os.kill(os.getpid(), signal.SIGSEGV)
+def crash(): ctypes.string_at(0)
 def main(): return 1
 `, plain("leave", "crash", "main"), nil)
 	if _, err := invoke(t, p, "leave", `{}`); err == nil || !strings.Contains(err.Error(), "exited with code 3") {
@@ -177,7 +178,7 @@ func TestPythonInstanceSurvivesItsZygote(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	z := n.zygote()
+	z := n.Current()
 	z.Kill()
 	within(t, z.Done(), "the end of the zygote")
 	if out, err := invoke(t, p, "main", `{}`); err != nil || out != before {

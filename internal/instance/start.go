@@ -1,7 +1,6 @@
 package instance
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -156,35 +155,6 @@ func (in *Instance) await(fr *frameReader, want byte) ([]byte, error) {
 				return nil, fmt.Errorf("decode FAILED frame: %w", err)
 			}
 			return nil, imp
-		}
-	}
-}
-
-// drain reads what is written to a descriptor of the process, past Python.
-func (in *Instance) drain(r *os.File, stream string) {
-	defer r.Close()
-	done := make(chan struct{})
-	defer close(done)
-	go func() { // ends with drain
-		select {
-		case <-done:
-		case <-in.proc.Done():
-			// Children of the instance may hold the pipe; they are being ended.
-			_ = r.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
-		}
-	}()
-	br := bufio.NewReaderSize(r, 4<<10)
-	for {
-		text, err := br.ReadSlice('\n')
-		if len(text) > 0 {
-			line := invocation.LogLine{
-				Time: time.Now().UTC(), Stream: stream, Text: strings.TrimRight(string(text), "\r\n"),
-				Instance: in.ID, AgentID: in.admission.AgentID, InvocationID: in.onlyCall(),
-			}
-			in.logs(line)
-		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return
 		}
 	}
 }

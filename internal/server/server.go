@@ -93,9 +93,9 @@ const (
 	defaultStallTimeout = 2 * time.Minute
 	// lastWordsTimeout is how long calls that a shutdown ended may take to say so.
 	lastWordsTimeout = time.Second
-	headerTimeout       = 10 * time.Second
-	idleTimeout         = 3 * time.Minute
-	maxHeaderBytes      = 64 << 10
+	headerTimeout    = 10 * time.Second
+	idleTimeout      = 3 * time.Minute
+	maxHeaderBytes   = 64 << 10
 )
 
 // Server is the doors. It is safe for concurrent use.

@@ -1,4 +1,6 @@
-package instance
+// Package zygote keeps the processes alive that instances are forked from: one
+// for each environment in use, with what its agents were seen to import.
+package zygote
 
 import (
 	"context"
@@ -11,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/runagent/runagent/internal/backoff"
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/sandbox"
 )
@@ -27,8 +30,8 @@ type Memory interface {
 	Exclude(module, why string) bool
 }
 
-// NurseryOptions configures a Nursery. Driver, Zygote, Plain and Memory are needed.
-type NurseryOptions struct {
+// Options configures a Keeper. Driver, Zygote, Plain and Memory are needed.
+type Options struct {
 	Driver sandbox.Driver
 	// Zygote and Plain are the processes to start, without their descriptors.
 	Zygote, Plain sandbox.Spec
@@ -38,10 +41,10 @@ type NurseryOptions struct {
 	Log   *slog.Logger
 }
 
-// Nursery keeps one zygote of one environment alive and makes instances: by
+// Keeper keeps one zygote of one environment alive and makes instances: by
 // fork where it can, by a plain start where it can't.
-type Nursery struct {
-	o      NurseryOptions
+type Keeper struct {
+	o      Options
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -51,73 +54,73 @@ type Nursery struct {
 	first   chan struct{} // closed when the first attempt at a zygote is over
 }
 
-// zygoteImportLimit bounds how long the imports of a zygote may take.
-const zygoteImportLimit = 2 * time.Minute
+// importLimit bounds how long the imports of a zygote may take.
+const importLimit = 2 * time.Minute
 
-// NewNursery starts making a zygote in the background.
-func NewNursery(o NurseryOptions) *Nursery {
+// NewKeeper starts making a zygote in the background.
+func NewKeeper(o Options) *Keeper {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &Nursery{o: o, ctx: ctx, cancel: cancel, first: make(chan struct{})}
-	n.wg.Go(n.keep)
-	return n
+	k := &Keeper{o: o, ctx: ctx, cancel: cancel, first: make(chan struct{})}
+	k.wg.Go(k.keep)
+	return k
 }
 
 // Close ends the zygote and waits. Instances live on.
-func (n *Nursery) Close() {
-	n.cancel()
-	n.wg.Wait()
+func (k *Keeper) Close() {
+	k.cancel()
+	k.wg.Wait()
 }
 
 // keep replaces the zygote whenever it has ended, with backoff.
-func (n *Nursery) keep() {
-	first := sync.OnceFunc(func() { close(n.first) })
+func (k *Keeper) keep() {
+	first := sync.OnceFunc(func() { close(k.first) })
 	defer first()
-	if !n.o.Driver.Capabilities().Fork {
+	if !k.o.Driver.Capabilities().Fork {
 		return
 	}
-	wait := backoff{}
-	for n.ctx.Err() == nil {
-		z, err := n.make()
-		if err != nil && n.ctx.Err() == nil {
-			n.o.Log.Warn("no zygote; instances start plainly", "error", err)
+	wait := backoff.Wait{}
+	for k.ctx.Err() == nil {
+		z, err := k.make()
+		if err != nil && k.ctx.Err() == nil {
+			k.o.Log.Warn("no zygote; instances start plainly", "error", err)
 		}
 		if err == nil {
-			n.swap(z)
-			wait.reset()
+			k.swap(z)
+			wait.Reset()
 		}
 		first()
 		if err == nil {
-			n.watch()
+			k.watch()
 		}
-		if !wait.sleep(n.ctx) {
+		if !wait.Sleep(k.ctx) {
 			break
 		}
 	}
-	if z := n.swap(nil); z != nil {
+	if z := k.swap(nil); z != nil {
 		z.Kill()
 		<-z.Done()
 	}
 }
 
 // watch returns when the current zygote, whichever that is by then, has ended.
-func (n *Nursery) watch() {
+func (k *Keeper) watch() {
 	for {
-		z := n.zygote()
+		z := k.Current()
 		if z == nil {
 			return
 		}
 		select {
 		case <-z.Done():
-			if n.zygote() != z {
+			if k.Current() != z {
 				continue // it was replaced by a better one
 			}
-			n.swap(nil)
-			n.o.Log.Warn("the zygote ended and is replaced", "how", z.Exit().String())
+			k.swap(nil)
+			k.o.Log.Warn("the zygote ended and is replaced", "how", z.Exit().String())
 			return
-		case <-n.ctx.Done():
+		case <-k.ctx.Done():
 			return
 		}
 	}
@@ -125,21 +128,21 @@ func (n *Nursery) watch() {
 
 // make starts a zygote with all imports that fork safely. An import that
 // leaves something behind which a fork would break costs one zygote, once.
-func (n *Nursery) make() (sandbox.Zygote, error) {
+func (k *Keeper) make() (sandbox.Zygote, error) {
 	for range 20 {
-		z, err := n.startZygote()
+		z, err := k.startZygote()
 		if err != nil {
 			return nil, err
 		}
-		ctx, cancel := context.WithTimeout(n.ctx, zygoteImportLimit)
-		got, err := z.Import(ctx, n.o.Memory.Wanted())
+		ctx, cancel := context.WithTimeout(k.ctx, importLimit)
+		got, err := z.Import(ctx, k.o.Memory.Wanted())
 		cancel()
 		if err != nil {
 			z.Kill()
 			<-z.Done()
 			return nil, err
 		}
-		if !n.exclude(got.Excluded) {
+		if !k.exclude(got.Excluded) {
 			return z, nil
 		}
 		z.Kill()
@@ -148,37 +151,37 @@ func (n *Nursery) make() (sandbox.Zygote, error) {
 	return nil, errors.New("too many imports are unsafe to fork after")
 }
 
-func (n *Nursery) startZygote() (sandbox.Zygote, error) {
+func (k *Keeper) startZygote() (sandbox.Zygote, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("make pipe: %w", err)
 	}
 	defer w.Close()
-	spec := n.o.Zygote
+	spec := k.o.Zygote
 	spec.Stdout, spec.Stderr = w, w
-	z, err := n.o.Driver.StartZygote(n.ctx, spec)
+	z, err := k.o.Driver.StartZygote(k.ctx, spec)
 	if err != nil {
 		r.Close()
 		return nil, err
 	}
-	n.wg.Go(func() {
+	k.wg.Go(func() {
 		defer r.Close()
 		forwardLines(r, func(text string) {
-			n.o.OnLog(invocation.LogLine{Time: time.Now().UTC(), Stream: "system", Text: text, Instance: "zygote"})
+			k.o.OnLog(invocation.LogLine{Time: time.Now().UTC(), Stream: "system", Text: text, Instance: "zygote"})
 		})
 	})
 	return z, nil
 }
 
 // exclude remembers polluting imports; it reports whether there are new ones.
-func (n *Nursery) exclude(list []sandbox.Excluded) bool {
+func (k *Keeper) exclude(list []sandbox.Excluded) bool {
 	found := false
 	for _, e := range list {
-		if !e.Polluted || !n.o.Memory.Exclude(e.Module, e.Why) {
+		if !e.Polluted || !k.o.Memory.Exclude(e.Module, e.Why) {
 			continue
 		}
 		found = true
-		n.o.OnLog(invocation.LogLine{
+		k.o.OnLog(invocation.LogLine{
 			Time: time.Now().UTC(), Stream: "system", Level: "info", Instance: "zygote",
 			Text: fmt.Sprintf("module %s is imported after the fork, not before: %s", e.Module, e.Why),
 		})
@@ -188,53 +191,55 @@ func (n *Nursery) exclude(list []sandbox.Excluded) bool {
 
 // Observe tells what a ready instance had loaded from outside its folder. When
 // that is more than the zygote has, a better zygote is made in the background.
-func (n *Nursery) Observe(modules []string) {
-	if n.ctx.Err() != nil || !n.o.Memory.Learn(modules) || n.zygote() == nil {
+func (k *Keeper) Observe(modules []string) {
+	if k.ctx.Err() != nil || !k.o.Memory.Learn(modules) || k.Current() == nil {
 		return
 	}
-	n.wg.Go(n.improve)
+	k.wg.Go(k.improve)
 }
 
 // improve replaces the zygote by one with the imports wanted now.
-func (n *Nursery) improve() {
-	z, err := n.make()
+func (k *Keeper) improve() {
+	z, err := k.make()
 	if err != nil {
-		if n.ctx.Err() == nil {
-			n.o.Log.Warn("the better zygote could not be made", "error", err)
+		if k.ctx.Err() == nil {
+			k.o.Log.Warn("the better zygote could not be made", "error", err)
 		}
 		return
 	}
-	if old := n.swap(z); old != nil {
+	if old := k.swap(z); old != nil {
 		old.Kill()
 	}
-	if n.ctx.Err() != nil {
+	if k.ctx.Err() != nil {
 		z.Kill()
 	}
 }
 
-func (n *Nursery) zygote() sandbox.Zygote {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.current
+// Current returns the zygote that forks now, or nil.
+func (k *Keeper) Current() sandbox.Zygote {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.current
 }
 
-func (n *Nursery) swap(z sandbox.Zygote) sandbox.Zygote {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	old := n.current
-	n.current = z
+func (k *Keeper) swap(z sandbox.Zygote) sandbox.Zygote {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	old := k.current
+	k.current = z
 	return old
 }
 
-// Launch implements Launcher.
-func (n *Nursery) Launch(ctx context.Context, token string, sock, stdout, stderr *os.File) (sandbox.Process, invocation.StartKind, error) {
+// Launch makes the process of an instance, whose socket is sock, and says
+// whether it was forked.
+func (k *Keeper) Launch(ctx context.Context, token string, sock, stdout, stderr *os.File) (sandbox.Process, invocation.StartKind, error) {
 	select {
-	case <-n.first:
+	case <-k.first:
 	case <-ctx.Done():
 		return nil, "", ctx.Err()
 	}
 	for range 2 { // once more when the zygote was just replaced
-		z := n.zygote()
+		z := k.Current()
 		if z == nil {
 			break
 		}
@@ -245,13 +250,13 @@ func (n *Nursery) Launch(ctx context.Context, token string, sock, stdout, stderr
 		if ctx.Err() != nil {
 			return nil, "", ctx.Err()
 		}
-		n.o.Log.Warn("fork from the zygote", "error", err)
+		k.o.Log.Warn("fork from the zygote", "error", err)
 	}
-	spec := n.o.Plain
+	spec := k.o.Plain
 	spec.Env = append(slices.Clone(spec.Env), "RUNAGENT_TOKEN="+token)
 	spec.Files = []*os.File{sock}
 	spec.Stdout, spec.Stderr = stdout, stderr
-	p, err := n.o.Driver.Start(ctx, spec)
+	p, err := k.o.Driver.Start(ctx, spec)
 	if err != nil {
 		return nil, "", err
 	}
@@ -263,8 +268,8 @@ func forwardLines(r io.Reader, each func(string)) {
 	buf := make([]byte, 0, 4096)
 	chunk := make([]byte, 4096)
 	for {
-		k, err := r.Read(chunk)
-		for _, b := range chunk[:k] {
+		n, err := r.Read(chunk)
+		for _, b := range chunk[:n] {
 			if b == '\n' || len(buf) >= 8192 {
 				each(string(buf))
 				buf = buf[:0]
@@ -281,26 +286,3 @@ func forwardLines(r io.Reader, each func(string)) {
 		}
 	}
 }
-
-// backoff waits longer after each failure: 100 ms, doubled up to 10 s.
-type backoff struct{ next time.Duration }
-
-func (b *backoff) reset() { b.next = 0 }
-
-// sleep waits and reports whether ctx still lives.
-func (b *backoff) sleep(ctx context.Context) bool {
-	if b.next == 0 {
-		b.next = 100 * time.Millisecond
-	}
-	t := time.NewTimer(b.next)
-	defer t.Stop()
-	b.next = min(2*b.next, 10*time.Second)
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-var _ Launcher = (*Nursery)(nil)
