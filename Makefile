@@ -14,12 +14,12 @@ LINTER_STAMP  := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT).stamp
 UV_STAMP      := $(TOOLS)/uv-$(UV).stamp
 SHIM_LIBS     := $(TOOLS)/shim-libs
 
-# The project's own uv comes first, so that `make run` uses what it installed.
-export PATH := $(TOOLS)/uv/bin:$(PATH)
+# The project's own tools come first, so that `make run` uses what it installed.
+export PATH := $(TOOLS)/bin:$(PATH)
 export GOLANGCI_LINT_CACHE ?= $(TOOLS)/cache/golangci-lint
 
 .DEFAULT_GOAL := build
-.PHONY: help build run test check lint fmt unit race shim-test shim-libs generate generate-check fuzz cross tools uv toolchain clean
+.PHONY: help build run test check lint fmt shim-test shim-libs generate generate-check fuzz cross tools uv toolchain clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,8 +42,8 @@ lint: $(LINTER_STAMP) ## golangci-lint by .golangci.yml
 fmt: $(LINTER_STAMP) ## format the Go files
 	$(LINTER) fmt ./...
 
-shim-test: ## the shim's Python tests, under every Python 3.9+ found
-	@scripts/shim-test.sh
+shim-test: shim-libs ## the shim's Python tests, under every Python 3.9+ found
+	@scripts/shim-test.sh all
 
 shim-libs: $(SHIM_LIBS)/stamp
 

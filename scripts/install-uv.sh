@@ -26,4 +26,6 @@ fi
 echo "installing uv $version into .tools/uv"
 "$python" -m venv --clear "$tools/uv"
 "$tools/uv/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$version"
-"$tools/uv/bin/uv" --version >/dev/null || fail "uv was installed but does not run"
+mkdir -p "$tools/bin"
+ln -sf ../uv/bin/uv "$tools/bin/uv" # alone: the python beside it is nobody's
+"$tools/bin/uv" --version >/dev/null || fail "uv was installed but does not run"

@@ -1,39 +1,49 @@
 #!/usr/bin/env bash
-# Runs the shim's tests under every supported Python on this machine: the shim
-# must work on 3.9 to 3.14, whichever one an agent's environment has.
+# usage: shim-test.sh quick|all
+# Runs the shim's tests: beside the libraries that agents return values of
+# (make shim-libs), and with `all` under every supported Python on this
+# machine too: the shim must work on 3.9 to 3.14, whichever an agent has.
 set -uo pipefail
-cd "$(dirname "$0")/.."
-if ! ls shim/python/tests/test_*.py >/dev/null 2>&1; then
-	echo "no shim tests"
-	exit 0
-fi
+mode=${1:-all}
+cd "$(dirname "$0")/../shim/python" || exit 1
+root=$(cd ../.. && pwd)
 
-pythons=()
-seen=" "
-# The first has the libraries that agents return values of: make shim-libs.
-if [ -x .tools/shim-libs/bin/python ]; then
-	pythons+=("$PWD/.tools/shim-libs/bin/python")
-fi
-for candidate in python3 python3.{9,10,11,12,13,14} "$HOME"/.pyenv/versions/3.*/bin/python; do
-	path=$(command -v "$candidate" 2>/dev/null) || continue
-	minor=$("$path" -c 'import sys; print("%d.%d" % sys.version_info[:2]) if sys.version_info >= (3, 9) else None' 2>/dev/null) || continue
-	[ -n "$minor" ] && [ "$minor" != None ] || continue
-	case "$seen" in
-	*" $minor "*) continue ;;
-	esac
-	seen="$seen$minor "
-	pythons+=("$path")
-done
-[ "${#pythons[@]}" -gt 0 ] || { echo "no Python 3.9 or later found" >&2; exit 1; }
-
-status=0
-for python in "${pythons[@]}"; do
-	if out=$(cd shim/python && PYTHONDONTWRITEBYTECODE=1 timeout 600 "$python" -m unittest discover -s tests 2>&1); then
-		printf '%s: %s\n' "$("$python" --version)" "$(grep -E '^Ran ' <<<"$out")"
+# one PYTHON: run the tests with it and print a summary, or all of what failed.
+one() {
+	local out
+	if out=$(PYTHONDONTWRITEBYTECODE=1 timeout 900 "$1" -m unittest discover -s tests 2>&1); then
+		printf '%s: %s, %s\n' "$("$1" --version)" "$(grep -E '^Ran ' <<<"$out")" "$(tail -1 <<<"$out")"
 		grep -E '^skipped: ' <<<"$out" | sort -u
-	else
-		printf '%s (%s): failed\n%s\n' "$("$python" --version)" "$python" "$out"
-		status=1
+		return 0
 	fi
-done
-exit "$status"
+	printf '%s (%s): failed\n%s\n' "$("$1" --version)" "$1" "$out"
+	return 1
+}
+
+# pythons prints the interpreters to test with, the one with libraries first.
+pythons() {
+	local seen=" " candidate path minor
+	local libs=$root/.tools/shim-libs/bin/python
+	if [ -x "$libs" ]; then
+		echo "$libs"
+		[ "$mode" = all ] || return
+	fi
+	for candidate in python3 python3.{9,10,11,12,13,14} "$HOME"/.pyenv/versions/3.*/bin/python; do
+		path=$(command -v "$candidate" 2>/dev/null) || continue
+		minor=$("$path" -c 'import sys; print("%d.%d" % sys.version_info[:2] if sys.version_info >= (3, 9) else "")' 2>/dev/null) || continue
+		[ -n "$minor" ] || continue
+		case "$seen" in *" $minor "*) continue ;; esac
+		seen="$seen$minor "
+		echo "$path"
+		[ "$mode" = all ] || return
+	done
+}
+
+if [ "$mode" = one ]; then
+	one "$2"
+	exit
+fi
+list=$(pythons)
+[ -n "$list" ] || { echo "no Python 3.9 or later found" >&2; exit 1; }
+# Two at a time: much of it is waiting.
+xargs -P 2 -I{} "$root/scripts/shim-test.sh" one {} <<<"$list"

@@ -28,7 +28,8 @@ go_tests() {
 	if [ "$status" -ne 0 ]; then
 		# The reasons once more, above the summary: the log is long.
 		printf '\n== failures\n'
-		grep -hE -A 20 '^\s*--- FAIL|^panic:|WARNING: DATA RACE|\[(build|setup) failed\]' "$log" | head -200
+		grep -hE -A 20 '^\s*--- FAIL|^panic:|WARNING: DATA RACE|\[(build|setup) failed\]' "$log" |
+			grep -v 'no test files' | head -200
 	fi
 	printf '\n== summary\n'
 	for name in "${failed[@]+"${failed[@]}"}"; do
@@ -39,7 +40,7 @@ go_tests() {
 }
 
 step lint "$make" --no-print-directory lint
-step shim-test "$make" --no-print-directory shim-test
+step shim-test scripts/shim-test.sh "$mode"
 if [ "$mode" = quick ]; then
 	go_tests -short
 else

@@ -169,7 +169,7 @@ func FindUV(explicit, searchPath string) string {
 	}
 	var candidates []string
 	if self, err := os.Executable(); err == nil {
-		candidates = append(candidates, filepath.Join(filepath.Dir(self), "..", ".tools", "uv", "bin", "uv"))
+		candidates = append(candidates, filepath.Join(filepath.Dir(self), "..", ".tools", "bin", "uv"))
 	}
 	for _, dir := range filepath.SplitList(searchPath) {
 		if filepath.IsAbs(dir) {

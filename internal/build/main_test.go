@@ -52,7 +52,7 @@ func realUV(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	uv := FindUV("", filepath.Join(root, ".tools", "uv", "bin")+":"+os.Getenv("PATH"))
+	uv := FindUV("", filepath.Join(root, ".tools", "bin")+":"+os.Getenv("PATH"))
 	if uv == "" {
 		t.Skip("no uv on this machine; `make uv` installs it")
 	}
