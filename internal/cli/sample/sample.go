@@ -5,6 +5,7 @@ package sample
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,11 +112,11 @@ func writeCompact(b *bytes.Buffer, value any) error {
 }
 
 // inputFor returns an input that c accepts, as well as can be told: the
-// folder's sample if it has what c needs, else one made of c's schema.
+// folder's sample as far as c takes it, if it has what c needs, else one made of c's schema.
 func inputFor(dir string, c *agent.Callable) json.RawMessage {
 	var schema schemaNode
 	_ = json.Unmarshal(c.InputSchema, &schema)
-	if sample := readSample(filepath.Join(dir, inputFile)); sample != nil && schema.fits(sample) {
+	if sample := schema.pick(readSample(filepath.Join(dir, inputFile))); sample != nil {
 		return sample
 	}
 	root := &schema
@@ -126,18 +127,17 @@ func inputFor(dir string, c *agent.Callable) json.RawMessage {
 	return value
 }
 
-// readSample returns the compacted JSON object in the file, or nil.
-func readSample(path string) json.RawMessage {
+// readSample returns the JSON object in the file, or nil.
+func readSample(path string) map[string]json.RawMessage {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil
 	}
-	var object map[string]json.RawMessage
-	var compact bytes.Buffer
-	if json.Unmarshal(raw, &object) != nil || object == nil || json.Compact(&compact, raw) != nil {
+	var sample map[string]json.RawMessage
+	if json.Unmarshal(raw, &sample) != nil {
 		return nil
 	}
-	return compact.Bytes()
+	return sample
 }
 
 // schemaNode is what of a JSON Schema an example can be made of.
@@ -159,26 +159,24 @@ type schemaNode struct {
 	Defs       map[string]*schemaNode `json:"$defs"`
 }
 
-// fits reports whether sample has all that s requires and nothing it refuses.
-func (s *schemaNode) fits(sample json.RawMessage) bool {
-	var object map[string]json.RawMessage
-	if json.Unmarshal(sample, &object) != nil {
-		return false
-	}
+// pick returns of sample what s accepts, or nil if it lacks what s requires.
+func (s *schemaNode) pick(sample map[string]json.RawMessage) json.RawMessage {
 	for _, key := range s.Required {
-		if _, ok := object[key]; !ok {
-			return false
+		if _, ok := sample[key]; !ok {
+			return nil
 		}
 	}
-	if string(s.Additional) != "false" {
-		return true
+	if string(s.Additional) == "false" || len(s.Properties) > 0 {
+		maps.DeleteFunc(sample, func(key string, _ json.RawMessage) bool { return s.Properties[key] == nil })
 	}
-	for key := range object {
-		if s.Properties[key] == nil {
-			return false
-		}
+	if len(sample) == 0 {
+		return nil
 	}
-	return true
+	picked, err := json.Marshal(sample)
+	if err != nil {
+		return nil
+	}
+	return picked
 }
 
 // object returns an example of an object: what is required of it.

@@ -43,14 +43,15 @@ func TestInputFor(t *testing.T) {
 func TestInputForTakesTheSampleThatFits(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, inputFile), []byte("{\n  \"message\": \"it's\"\n}\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, inputFile), []byte("{\n  \"message\": \"it's\",\n  \"other\": 1}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct{ name, schema, want string }{
-		{"open schema", "", `{"message":"it's"}`},
+		{"open schema", "", `{"message":"it's","other":1}`},
 		{"named", `{"properties":{"message":{}},"required":["message"],"additionalProperties":false}`, `{"message":"it's"}`},
 		{"more is required", `{"properties":{"n":{"type":"integer"}},"required":["n"]}`, `{"n":1}`},
 		{"less is allowed", `{"properties":{"n":{"type":"integer"}},"additionalProperties":false}`, `{}`},
+		{"some of it", `{"properties":{"message":{}},"required":["message"]}`, `{"message":"it's"}`},
 	}
 	for _, tt := range tests {
 		if got := inputFor(dir, &agent.Callable{InputSchema: json.RawMessage(tt.schema)}); string(got) != tt.want {
