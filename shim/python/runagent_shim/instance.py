@@ -31,8 +31,11 @@ _HIGH_FD = 200
 _PATIENCE = 1.0
 
 
-def serve(fd, token):
-    """Be the instance whose socket is fd. Never returns."""
+def serve(fd, token, known=(0, b"")):
+    """Be the instance whose socket is fd. Never returns.
+
+    known is what modules_so_far said before a fork.
+    """
     sock = _socket(fd)
     writer = wire.Writer(sock)
     writer.frame(wire.HELLO, 0, _json({"token": token, "protocol": PROTOCOL}))
@@ -41,14 +44,23 @@ def serve(fd, token):
     frame = reader.frame()
     if frame is None or frame[0] != wire.ADMIT:
         os._exit(1)
-    Instance(json.loads(frame[2]), sock, writer, reader, pool).run()
+    Instance(json.loads(frame[2]), known, sock, writer, reader, pool).run()
+
+
+def modules_so_far():
+    """Return how many modules there are, and the names of those to tell of, as text of READY.
+
+    The zygote asks before it forks: its children need not look at them again.
+    """
+    names = Modules(os.devnull, "").foreign()
+    return len(sys.modules), _json(names)[1:-1]
 
 
 class Instance:
     """Wires the parts together and takes what Go says."""
 
-    def __init__(self, admit, sock, writer, reader, pool):
-        self._admit = admit
+    def __init__(self, admit, known, sock, writer, reader, pool):
+        self._admit, self._known = admit, known
         self.writer, self.pool = writer, pool
         self._reader = reader
         self._entries = []
@@ -82,7 +94,9 @@ class Instance:
             ready = self._load()
         except BaseException as error:
             self._fail(error)
-        self.writer.frame(wire.READY, 0, _json(ready))
+        count, names = self._known
+        names = b", ".join(filter(None, (names, _json(self._modules.foreign(count))[1:-1])))
+        self.writer.frame(wire.READY, 0, b'{"modules": [' + names + b"], " + _json(ready)[1:])
         self.writer.flush()
         self.loop.run()
 
@@ -97,7 +111,7 @@ class Instance:
         time.tzset()
         os.chdir(admit["dir"])
         signals.ignore_interrupts()
-        signals.delegate(self.loop.soon)
+        signals.delegate(lambda fn: self.loop.soon(fn))
         children.adopt_orphans()
         self._logs.install()
 
@@ -109,7 +123,6 @@ class Instance:
         described = [self._resolve(given, made) for given in self._admit["entrypoints"]]
         return {
             "entrypoints": described,
-            "modules": self._modules.foreign(),
             "python": "%d.%d.%d" % sys.version_info[:3],
             "codec": self.codec.name,
             "import_ms": int((time.perf_counter() - began) * 1000),
@@ -168,7 +181,7 @@ class Instance:
             return
         if call.entry.streams:
             # It is closed between two items; only if none comes it is interrupted.
-            self.loop.soon(self.loop.loop.call_later, _PATIENCE, call.worker.strike, call)
+            self.loop.later(_PATIENCE, call.worker.strike, call)
         else:
             call.worker.strike(call)
 

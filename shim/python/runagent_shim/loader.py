@@ -11,6 +11,7 @@ dotted name, and other names that lead to the same file give the same object.
 
 import importlib
 import importlib.util
+import itertools
 import linecache
 import os
 import re
@@ -70,16 +71,18 @@ class Modules:
                 return not any(p in _FOREIGN or p.startswith(".") for p in parts if p)
         return False
 
-    def foreign(self):
-        """Return the names of all modules loaded from outside the folder."""
+    def foreign(self, known=0):
+        """Return the names of modules loaded from outside the folder, but for the first known.
+
+        To look at a module costs the memory that it shares with the zygote.
+        """
         names = []
-        for name, module in list(sys.modules.items()):
-            if name.startswith(("runagent_", "__m")) or not isinstance(module, ModuleType):
-                continue
+        for name in list(itertools.islice(reversed(sys.modules), len(sys.modules) - known)):
+            module = sys.modules[name]
             spec = getattr(module, "__spec__", None)
             places = getattr(spec, "submodule_search_locations", None) or ()
             file = getattr(module, "__file__", None) or next(iter(places), None)
-            if spec is not None and not (file and self.owns(file)):
+            if spec is not None and not _is_ours(name) and not (file and self.owns(file)):
                 names.append(name)
         return sorted(names)
 
@@ -244,6 +247,10 @@ class _Alias:
     def exec_module(self, module):
         """Execute nothing; undo what the import system has put over the module."""
         module.__spec__ = self._spec
+
+
+def _is_ours(name):
+    return name.startswith(("runagent_shim", "runagent_context", "__m"))
 
 
 def _show_lines_of(modules):

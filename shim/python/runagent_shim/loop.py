@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+import threading
 import traceback
 from collections import deque
 from time import perf_counter_ns
@@ -18,7 +19,11 @@ _CALL = object()
 
 
 class Loop:
-    """Serves coroutines, awaitables and async generators."""
+    """Serves coroutines, awaitables and async generators.
+
+    The loop itself is made when it is first needed: an agent of plain
+    functions is spared its memory.
+    """
 
     def __init__(self, codec, writer, answers, streams):
         self._codec = codec
@@ -28,12 +33,19 @@ class Loop:
         self.on_thread = None  # on_thread(call, value) sends the items of a plain iterator
         self._inbox = deque()
         self._taking = self._flushing = False
-        self.loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(self.loop)
-        self.soon = self.loop.call_soon_threadsafe
+        self.loop = None
+        self._early = deque()
+        self._needed = threading.Lock()
+        self._needed.acquire()
+        # soon(f, *args) calls f on the loop. Safe for all threads.
+        self.soon = self._soon_early
 
     def run(self):
         """Run for ever. Called on the main thread."""
+        self._needed.acquire()
+        self.loop = loop = _make()
+        self.soon = loop.call_soon_threadsafe
+        loop.call_soon(self._take_early)
         signal.set_wakeup_fd(self.loop._csock.fileno(), warn_on_full_buffer=False)
         while True:
             try:
@@ -59,7 +71,30 @@ class Loop:
 
     def cancel(self, call):
         """Cancel the call's task if it has one. Safe for all threads."""
-        self.soon(self._cancel, call)
+        if self.loop is not None or self._early:
+            self.soon(self._cancel, call)
+
+    def later(self, seconds, fn, *args):
+        """Have fn(*args) called on the loop after some time. Safe for all threads."""
+        self.soon(self._later, seconds, fn, args)
+
+    def _later(self, seconds, fn, args):
+        self.loop.call_later(seconds, fn, *args)
+
+    def _soon_early(self, fn, *args):
+        self._early.append((fn, args))
+        if self.loop is not None:  # it has been made in the meantime
+            self.loop.call_soon_threadsafe(self._take_early)
+            return
+        try:
+            self._needed.release()
+        except RuntimeError:
+            pass  # somebody else has just done so
+
+    def _take_early(self):
+        while self._early:
+            fn, args = self._early.popleft()
+            fn(*args)
 
     def flush_soon(self):
         """Send what is pending once what is ready to run has run."""
@@ -122,6 +157,18 @@ class Loop:
             await self._streams.pump_async(call, value, self)
         else:
             self.on_thread(call, value)
+
+
+def _make():
+    """Return the event loop: the one that an import has left on this thread, if any."""
+    try:
+        loop = asyncio.get_event_loop()
+    except Exception:  # there is none; how that is told differs between versions
+        loop = None
+    if loop is None or loop.is_closed():
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+    return loop
 
 
 def _discard(value):

@@ -1,5 +1,6 @@
 """Signals: handlers that user code sets from any thread are set on the main one."""
 
+import _signal
 import functools
 import signal
 import threading
@@ -38,17 +39,17 @@ def delegate(soon):
 def ignore_interrupts():
     """Leave Ctrl-C in a terminal to the server. User code may set a handler of its own."""
     # A function rather than SIG_IGN, which programs that we start would inherit.
-    signal.signal(signal.SIGINT, _nothing)
+    _signal.signal(_signal.SIGINT, _nothing)
 
 
 def reset():
     """Undo what imports have set, in a process that has just been forked."""
-    signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals():
-        handler = signal.getsignal(number)
-        if callable(handler) and not isinstance(handler, signal.Handlers):
-            signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    # The C module: signal's enums would cost each child a good deal of memory.
+    _signal.set_wakeup_fd(-1)
+    for number in range(1, _signal.NSIG):
+        if callable(_signal.getsignal(number)):
+            _signal.signal(number, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 
 def _nothing(*_):

@@ -11,14 +11,17 @@ import traceback
 gc.disable()  # before the imports, so that the freeze finds few collected pages
 
 import array  # noqa: E402
+import asyncio  # noqa: E402
+import importlib  # noqa: E402
 import json  # noqa: E402
 import select  # noqa: E402
 
-from . import instance, signals  # noqa: E402
+from . import bind, codec, faults, instance, schema, signals  # noqa: E402
 from .imports import Importer  # noqa: E402
 
 _PACKET = 65536
 _MAX_FDS = 8
+_WARM = 2
 
 
 def serve(fd):
@@ -39,6 +42,7 @@ class Zygote:
     def __init__(self, control):
         self._control = control
         self._children = {}  # pidfd -> pid
+        self._known = (0, b"")
         self._poll = select.poll()
         self._poll.register(control.fileno(), select.POLLIN)
 
@@ -84,6 +88,8 @@ class Zygote:
                 modules = json.load(file)
         importer = Importer()
         importer.run(modules)
+        warm_up()
+        self._known = instance.modules_so_far()
         gc.freeze()
         took = int((time.perf_counter() - began) * 1000)
         ready = {"op": "ready", "imported": importer.imported, "excluded": importer.excluded, "import_ms": took}
@@ -126,7 +132,7 @@ class Zygote:
         signals.reset()
         gc.enable()
         _reseed()
-        instance.serve(sock, token)
+        instance.serve(sock, token, self._known)
 
     def _reap(self, pidfd):
         pid = self._children.pop(pidfd)
@@ -134,6 +140,32 @@ class Zygote:
         os.close(pidfd)
         _, status = os.waitpid(pid, 0)
         self._send({"op": "exit", "pid": pid, "status": status})
+
+
+def warm_up():
+    """Do once what every child would do: what it leaves in memory is shared then."""
+    # Often enough for the interpreter to have specialised the code.
+    for _ in range(_WARM):
+        asyncio.new_event_loop().close()
+    for example in (_example, _example_stream) * _WARM:
+        bind.Binder(example, "warm").bind(None, {"text": ""})
+        json.dumps(schema.describe(example))
+    codec.choose().loads(b"{}")
+    try:
+        importlib.import_module("runagent_shim.absent")  # fills the caches of sys.path
+    except ImportError as error:
+        faults.describe(error)
+    ssl = sys.modules.get("ssl")
+    if ssl is not None:
+        ssl.RAND_bytes(1)
+
+
+def _example(text: str, count: int = 1, **more) -> dict:
+    """Stand for an agent's function."""
+
+
+def _example_stream(text):
+    yield text
 
 
 def _reseed():
