@@ -6,6 +6,8 @@ import sys
 
 from . import faults
 
+# Looked up here, so that the zygote has done it for all.
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 _PR_SET_CHILD_SUBREAPER = 36
 
 # Whether this process is a child that user code forked. One look costs little
@@ -45,5 +47,5 @@ def leave():
 
 def adopt_orphans():
     """Become the parent of orphaned descendants, so that they end with the instance."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if _prctl is not None:
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
