@@ -66,9 +66,9 @@ class Answers:
         self.error(call, "EXECUTION_ERROR", type=kind, message=message)
 
     def unbound(self, call, error):
-        """Answer call with the BindError that its input caused."""
+        """Answer call with the BindError or DecodeError that its input caused."""
         field = getattr(error, "field", None) or ""
-        self.error(call, "VALIDATION_ERROR", type="BindError", message=str(error), field=field)
+        self.error(call, "VALIDATION_ERROR", type=type(error).__name__, message=str(error), field=field)
 
     def canceled(self, call):
         """Answer a call that was canceled, or whose time was up."""

@@ -90,7 +90,7 @@ class Batcher:
             self._waiting = [m for m in self._waiting if m[0] is not call]
         self._parts.answers.canceled(call)
         self._parts.loop.flush_soon()
-        if group is not None and all(member.done for member, _ in group.members):
+        if group is not None and _abandoned(group):
             if group.worker is not None:
                 group.worker.strike(group)
             if group.task is not None:
@@ -131,6 +131,8 @@ class Batcher:
 
     async def _serve_async(self, group, awaitable=None):
         """Execute the list on the loop; awaitable is what the function returned already."""
+        if awaitable is None and _abandoned(group):
+            return
         self._begin(group)
         _attribute(group)
         try:
@@ -161,6 +163,8 @@ class Batcher:
         return self._isolate and len(group.members) > 1 and not isinstance(error, BatchError)
 
     def _call(self, group):
+        if _abandoned(group):
+            return []
         _attribute(group)
         args, kwargs = self._arguments(group)
         returned = self._fn(*args, **kwargs)
@@ -208,6 +212,10 @@ class Batcher:
             self._parts.answers.failed(call, type(error).__name__, str(error))
         else:
             self._parts.answers.raised(call, error)
+
+
+def _abandoned(group):
+    return all(call.done for call, _ in group.members)
 
 
 def _attribute(group):

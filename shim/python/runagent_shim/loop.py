@@ -118,9 +118,11 @@ class Loop:
             fn(*args)
 
     def _create(self, call, value):
-        call.task = self.loop.create_task(self._serve(call, value))
+        self.loop.create_task(self._serve(call, value))
 
     async def _serve(self, call, value):
+        # Not before: a task that is canceled before its first step answers nothing.
+        call.task = asyncio.current_task()
         CURRENT.set(call)
         answers = self._answers
         try:

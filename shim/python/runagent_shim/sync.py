@@ -7,7 +7,7 @@ from .answers import TooLarge
 from .bind import BindError
 from .calls import CURRENT
 from .encode import EncodeError, encode
-from .workers import execute
+from .workers import Canceled, execute
 
 
 
@@ -73,6 +73,8 @@ class Threads:
 
     def _enter(self, call):
         """Execute the call. Returns JSON, or what others finish: an awaitable or a stream."""
+        if call.cancel:  # by one who came too early to strike
+            raise Canceled
         CURRENT.set(call)
         entry = call.entry
         args, kwargs = entry.bind(*call.inputs(self._loads))

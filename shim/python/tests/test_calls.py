@@ -90,6 +90,13 @@ class AnswerTest(Case):
         self.assertIn("c", told["field"])
         self.assertError(self.it.call("araise", {"y": 1}), "VALIDATION_ERROR")
 
+    def test_inputs_that_are_nested_too_deep_are_refused(self):
+        for tag in ("echo", "araise"):
+            head = call(self.it.tags.index(tag))
+            self.it.number += 1
+            self.it.send(CALL_, self.it.number, head + b'{"a":' + b"[" * 300 + b"]" * 300 + b"}")
+            self.assertError(self.it.answer(self.it.number), "VALIDATION_ERROR", "deep")
+
     def test_what_is_not_json_names_type_and_path(self):
         self.assertError(self.it.call("odd"), "EXECUTION_ERROR", "object")
 
@@ -213,6 +220,14 @@ class CancelTest(Case):
             self.assertEqual(found[other].value, round_ + 1)
             numbers[found[victim].kind] = numbers.get(found[victim].kind, 0) + 1
         self.assertEqual(sum(numbers.values()), 300)
+
+    def test_a_cancel_right_behind_the_call(self):
+        numbers = []
+        for _ in range(200):
+            numbers.append(self.it.start("wait"))
+            self.it.cancel(numbers[-1])
+        for answer in self.it.answers(numbers).values():
+            self.assertError(answer, "CANCELED")
 
     def test_a_sleep_keeps_its_slot_until_it_is_over(self):
         number = self.it.start("nap", {"s": 0.3})
