@@ -6,7 +6,7 @@ import struct
 import time
 import unittest
 
-from harness import ADMIT, CALL_, Case, call, encode, functions
+from harness import ADMIT, CALL_, LOG, Case, call, encode, functions
 
 
 class AnswerTest(Case):
@@ -187,6 +187,7 @@ class CancelTest(Case):
         time.sleep(s)
         return "woke"
     async def wait():
+        print("begun")
         try: await asyncio.sleep(1000)
         except asyncio.CancelledError:
             log.append("canceled")
@@ -202,6 +203,8 @@ class CancelTest(Case):
         it = self.it
         for tag in ("loop", "stubborn", "polite_loop", "wait"):
             number = it.start(tag)
+            if tag == "wait":
+                self.assertEqual(it.receive().kind, LOG)
             self.assertEqual(it.call("add", {"a": 1, "b": 2}).value, 3)
             it.cancel(number)
             self.assertError(it.answer(number), "CANCELED")

@@ -28,8 +28,8 @@ class ZygoteTest(Case):
             self.assertEqual(ready.kind, READY, ready)
             self.assertEqual(connection.hello["token"], token)
             self.assertEqual(connection.call("look").value, [connection.pid, True, True, "", True])
-            # Its own and the pair that wakes the event loop: none of the zygote's.
-            self.assertEqual(connection.call("descriptors").value, 3)
+            # Its own: none of the zygote's.
+            self.assertEqual(connection.call("descriptors").value, 1)
         self.assertNotEqual(first.pid, second.pid)
 
     def test_a_long_list_comes_in_a_file(self):
