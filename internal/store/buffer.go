@@ -17,10 +17,12 @@ const (
 	recordCost = 1 << 10
 	// lineCost is what a log line costs beside its text.
 	lineCost = 256
-	// fullWait is how long a caller waits for room. The writer makes room in
-	// milliseconds, or drops records when the disk fails; beyond this the disk
-	// hangs, and calls matter more than their records.
-	fullWait = time.Second
+	// The writer hangs if it gets nothing done, neither writes nor fails, while
+	// a caller waits for room so many times so long. Calls then matter more
+	// than their records. One long wait would also be over when the machine
+	// has slept.
+	hungWaits = 5
+	hungWait  = time.Second
 )
 
 // entry is a record that is running or not yet written.
@@ -61,6 +63,8 @@ type buffer struct {
 	// count and bytes are of queued records and those being written.
 	count, bytes int
 	lineBytes    int
+	moves        uint64        // how often the writer got something done
+	hung         bool          // it does not, and nobody waits for it
 	room         chan struct{} // closed when there is room again; nil if nobody waits
 	closed       bool
 	dropped      int64
@@ -108,30 +112,41 @@ func (b *buffer) put(rec *invocation.Record) {
 	}
 }
 
-// waitForRoom waits, a bounded time, until n more bytes fit. It gives b.mu up
-// meanwhile.
+// waitForRoom waits until n more bytes fit, or the writer hangs. It gives b.mu
+// up meanwhile.
 func (b *buffer) waitForRoom(n int) bool {
-	timer := time.NewTimer(fullWait)
-	defer timer.Stop()
-	for !b.closed {
+	for waits := 0; !b.closed && !b.hung && !b.fits(n); {
+		before := b.moves
 		if b.room == nil {
 			b.room = make(chan struct{})
 		}
-		room := b.room
-		signal(b.full)
-		b.mu.Unlock()
-		select {
-		case <-room:
-			b.mu.Lock()
-		case <-timer.C:
-			b.mu.Lock()
-			return b.fits(n)
+		b.waitOn(b.room)
+		waits++
+		if b.moves != before {
+			waits = 0
 		}
-		if b.fits(n) {
-			return true
-		}
+		b.hung = b.hung || waits == hungWaits
 	}
-	return false
+	return b.fits(n)
+}
+
+// waitOn waits a while for room to be closed, without b.mu.
+func (b *buffer) waitOn(room <-chan struct{}) {
+	signal(b.full)
+	b.mu.Unlock()
+	defer b.mu.Lock()
+	timer := time.NewTimer(hungWait)
+	defer timer.Stop()
+	select {
+	case <-room:
+	case <-timer.C:
+	}
+}
+
+// moved notes that the writer has got something done.
+func (b *buffer) moved() {
+	b.moves++
+	b.hung = false
 }
 
 // fits reports whether n more bytes may wait. One record always may, however
@@ -217,6 +232,7 @@ func (b *buffer) take(count int) batch {
 func (b *buffer) done(t batch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.moved()
 	for _, it := range t.items {
 		it.e.onDisk = true
 		b.release(it.rec)
@@ -232,6 +248,7 @@ func (b *buffer) done(t batch) {
 func (b *buffer) failed(t batch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.moved()
 	back := make([]*entry, 0, len(t.items)+len(b.queue))
 	for _, it := range t.items {
 		b.release(it.rec)
@@ -252,6 +269,7 @@ func (b *buffer) failed(t batch) {
 func (b *buffer) lose(t batch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.moved()
 	for _, it := range t.items {
 		b.release(it.rec)
 		if !it.e.queued && b.live[it.rec.ID] == it.e {

@@ -145,6 +145,29 @@ func TestCallersWaitForRoom(t *testing.T) {
 	}
 }
 
+// TestHungWriterCostsRecordsNotCalls stands for a disk that answers nothing.
+func TestHungWriterCostsRecordsNotCalls(t *testing.T) {
+	t.Parallel()
+	h := open(t, filepath.Join(t.TempDir(), "history.db"), store.HistoryOptions{Buffer: 10, Clock: clock})
+	start := time.Now()
+	for i := range 100 { // and nobody runs the writer
+		h.Finished(storetest.Finish(storetest.Record("a1", i), invocation.Succeeded))
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("100 records took %v, want one wait of 5 s", took)
+	}
+	if n := h.Dropped(); n != 90 {
+		t.Errorf("%d records were dropped, want the 90 that found no room", n)
+	}
+	if err := h.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.Finished(storetest.Finish(storetest.Record("a1", 100), invocation.Succeeded))
+	if err := h.Close(); err != nil || h.Dropped() != 90 {
+		t.Errorf("after the writer moved: %v, %d dropped, want 90 as before", err, h.Dropped())
+	}
+}
+
 func TestRecordsAfterCloseAreCounted(t *testing.T) {
 	t.Parallel()
 	h := open(t, filepath.Join(t.TempDir(), "history.db"), store.HistoryOptions{})
@@ -244,7 +267,7 @@ func BenchmarkRecord(b *testing.B) {
 	h := open(b, filepath.Join(b.TempDir(), "history.db"), store.HistoryOptions{Clock: clock})
 	recs := make([]invocation.Record, between)
 	b.ReportAllocs()
-	for i := 0; i < b.N; i++ {
+	for i := range b.N {
 		if i%between == 0 {
 			b.StopTimer()
 			if err := h.Flush(b.Context()); err != nil {

@@ -18,7 +18,7 @@ import (
 const (
 	childPath  = "RUNAGENT_TEST_HISTORY" // makes the test binary a process that writes there
 	childAgent = "RUNAGENT_TEST_AGENT"
-	perChild   = 3000
+	perChild   = 1000
 )
 
 // writeAsChild is another process's part: it writes records, says that it
@@ -48,7 +48,7 @@ func writeRecords(path, agentID string) error {
 		rec := storetest.Record(agentID, i)
 		h.Started(rec)
 		h.Finished(storetest.Finish(rec, invocation.Succeeded))
-		if i%100 == 0 { // many transactions, so that the processes meet
+		if i%50 == 0 { // many transactions, so that the processes meet
 			if err := h.Flush(ctx); err != nil {
 				return err
 			}
@@ -59,7 +59,7 @@ func writeRecords(path, agentID string) error {
 	if err := h.Flush(ctx); err != nil {
 		return err
 	}
-	fmt.Println("written")
+	fmt.Fprintln(os.Stdout, "written")
 	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
 		return err
 	}

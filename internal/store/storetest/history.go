@@ -433,6 +433,14 @@ func testCut(t *testing.T, opener Opener) {
 	equal(t, "output", got.Output, rec.Output)
 }
 
+func wantNewest(t *testing.T, h *store.History, rec invocation.Record) {
+	t.Helper()
+	recs, _, err := h.Invocations(t.Context(), invocation.Filter{AgentID: rec.AgentID, Limit: 1})
+	if err != nil || len(recs) != 1 || recs[0].ID != rec.ID {
+		t.Errorf("the newest is %v (%v), want %s, which was just started", ids(recs), err, rec.ID)
+	}
+}
+
 func testLoad(t *testing.T, opener Opener) {
 	h := open(t, opener, store.HistoryOptions{Buffer: 500})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -445,8 +453,8 @@ func testLoad(t *testing.T, opener Opener) {
 			for i := range each {
 				rec := Record(fmt.Sprint("a", c), i)
 				h.Started(rec)
-				if recs, _, err := h.Invocations(t.Context(), invocation.Filter{AgentID: rec.AgentID, Limit: 1}); i%50 == 0 && (err != nil || recs[0].ID != rec.ID) {
-					t.Errorf("the newest is not what was just started: %v", err)
+				if i%100 == 0 {
+					wantNewest(t, h, rec)
 				}
 				h.Finished(Finish(rec, invocation.Succeeded))
 			}
