@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"syscall"
@@ -256,6 +257,7 @@ func (s *service) run(ctx context.Context, rev *deploy.Revision) error {
 		URL: s.url(), WantedPort: s.wanted, Agent: rev.Agent, Callables: rev.Callables,
 		Python: rev.Environment.Version, Environment: rev.Environment.Dir, Took: time.Since(s.began),
 	})
+	debug.FreeOSMemory() // starting took more than serving needs
 	if s.watcher == nil {
 		<-ctx.Done()
 		return nil

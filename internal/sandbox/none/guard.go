@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,6 +59,7 @@ func Guard(fd int) error {
 	unix.CloseOnExec(fd)
 	// Caught, not ignored: that would pass on to what is started.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	debug.FreeOSMemory() // what the program's packages took to set up; the guard needs little
 	g := &guard{conn: conn, orders: make(chan delivery), gone: make(chan struct{})}
 	go g.receive()
 	g.loop()
