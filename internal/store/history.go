@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/presence"
 )
 
 // HistoryOptions configures a History. Zero values mean the defaults.
@@ -84,7 +85,7 @@ type History struct {
 	size int
 
 	read *sql.DB
-	id   *identity
+	mark *presence.Mark
 	// written is odd while a batch is being written, and then one more.
 	written atomic.Uint64
 
@@ -128,7 +129,7 @@ func OpenHistory(path string, o HistoryOptions) (*History, error) {
 		o: o, path: path, write: write, read: read,
 		buf:  newBuffer(o.Buffer, o.BufferBytes),
 		size: batchSize, turn: make(chan struct{}, 1), over: make(map[string]totals),
-		id: newIdentity(path), stop: make(chan struct{}),
+		mark: presence.New(path + ".servers"), stop: make(chan struct{}),
 	}
 	if err := h.setUp(); err != nil {
 		if !passing(err) {
@@ -149,7 +150,7 @@ func (h *History) setUp() error {
 	if err := migrate(h.write, steps, h.o.Clock()); err != nil {
 		return err
 	}
-	if err := h.id.claim(); err != nil {
+	if err := h.mark.Set(); err != nil {
 		return err
 	}
 	if err := h.settleStopped(); err != nil {
@@ -273,7 +274,7 @@ func (h *History) Close() error {
 
 func (h *History) closeFiles() error {
 	err := errors.Join(h.read.Close(), h.write.Close())
-	h.id.release()
+	h.mark.Release()
 	return err
 }
 

@@ -205,7 +205,7 @@ func (h *History) settleStopped() error {
 		return err
 	}
 	for _, id := range ids {
-		dead, err := h.id.dead(id)
+		dead, err := h.mark.Dead(id)
 		if err != nil {
 			return err
 		}
@@ -215,19 +215,19 @@ func (h *History) settleStopped() error {
 		if err := h.settle(id); err != nil {
 			return fmt.Errorf("settle records of server %s: %w", id, err)
 		}
-		h.id.sweep(id)
+		h.mark.Sweep(id)
 	}
 	return nil
 }
 
 // otherServers returns the processes that left running records, or a mark.
 func (h *History) otherServers() ([]string, error) {
-	ids, err := h.id.others()
+	ids, err := h.mark.Others()
 	if err != nil {
 		return nil, err
 	}
 	const q = `SELECT DISTINCT server_id FROM invocations WHERE status = 'running' AND server_id <> ?`
-	rows, err := h.write.Query(q, h.id.id)
+	rows, err := h.write.Query(q, h.mark.ID())
 	if err != nil {
 		return nil, fmt.Errorf("look for other servers: %w", err)
 	}

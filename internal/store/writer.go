@@ -151,7 +151,7 @@ func (h *History) writeOut(t batch) error {
 func (h *History) writeBatch(t batch) error {
 	var after map[string]totals
 	err := inTx(h.write, func(ctx context.Context, tx *sql.Tx) error {
-		if err := insertInvocations(ctx, tx, h.id.id, t.items); err != nil {
+		if err := insertInvocations(ctx, tx, h.mark.ID(), t.items); err != nil {
 			return err
 		}
 		if err := insertLines(ctx, tx, t.lines); err != nil {
