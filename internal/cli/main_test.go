@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -161,7 +162,7 @@ func TestSignalsStop(t *testing.T) {
 	defer stop()
 	signals <- syscall.SIGTERM
 	<-ctx.Done()
-	if context.Cause(ctx) != errInterrupted {
+	if !errors.Is(context.Cause(ctx), errInterrupted) {
 		t.Errorf("cause = %v", context.Cause(ctx))
 	}
 	select {

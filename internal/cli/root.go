@@ -49,7 +49,7 @@ func Main(args []string, p Program) int {
 	root := newRoot(&p)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
-	if errors.Is(err, errInterrupted) || errors.Is(err, context.Canceled) && context.Cause(ctx) == errInterrupted {
+	if errors.Is(err, errInterrupted) || errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errInterrupted) {
 		err = errInterrupted
 	}
 	return p.report(cmd, err)
