@@ -62,12 +62,6 @@ func newFrameReader(r io.Reader) *frameReader {
 	return &frameReader{r: r, buf: make([]byte, 2*(headerSize+maxPayload))}
 }
 
-// buffered reports whether a whole frame can be had without a read.
-func (fr *frameReader) buffered() bool {
-	have := fr.end - fr.start
-	return have >= headerSize && have >= headerSize+int(binary.BigEndian.Uint32(fr.buf[fr.start:]))
-}
-
 // next returns the next frame. Errors: io.EOF between frames,
 // io.ErrUnexpectedEOF inside one, errFrameTooLong.
 func (fr *frameReader) next() (frame, error) {

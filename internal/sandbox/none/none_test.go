@@ -91,7 +91,7 @@ func TestNothingOutlivesAKilledServer(t *testing.T) {
 			if time.Now().After(deadline) {
 				t.Fatalf("process %d outlived its server", pid)
 			}
-			time.Sleep(time.Millisecond) // there is no signal for the end of a stranger's process
+			time.Sleep(time.Millisecond) //nolint:forbidigo // there is no signal for the end of a stranger's process
 		}
 	}
 }

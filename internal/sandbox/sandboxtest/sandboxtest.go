@@ -170,7 +170,7 @@ func gone(t *testing.T, pids []int) {
 			if time.Now().After(deadline) {
 				t.Fatalf("process %d is still alive", pid)
 			}
-			time.Sleep(time.Millisecond) // there is no signal for the end of a stranger's process
+			time.Sleep(time.Millisecond) //nolint:forbidigo // there is no signal for the end of a stranger's process
 		}
 	}
 }
