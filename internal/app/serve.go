@@ -250,7 +250,9 @@ func (s *service) run(ctx context.Context, rev *deploy.Revision) error {
 		if err := s.server.Shutdown(ctx); err != nil {
 			s.o.Log.Warn("calls in flight were cut off", "error", err)
 		}
-		<-served
+		if err := <-served; err != nil {
+			s.o.Log.Error("server ended", "error", err)
+		}
 	})
 	s.announce(ctx, rev)
 	s.o.Console.OnReady(Ready{

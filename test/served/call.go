@@ -162,7 +162,7 @@ type Stream struct {
 func (a *Agent) Stream(entrypoint string, input Input) *Stream {
 	a.t.Helper()
 	ctx, cancel := context.WithCancel(a.t.Context())
-	res, err := a.send(ctx, http.MethodPost, "/v1/agents/"+a.ID+"/stream", Envelope(entrypoint, input))
+	res, err := a.send(ctx, http.MethodPost, "/v1/agents/"+a.ID+"/stream", Envelope(entrypoint, input)) //nolint:bodyclose // hangUp does
 	if err != nil {
 		cancel()
 		a.t.Fatalf("stream %s: %v", entrypoint, err)

@@ -162,9 +162,9 @@ func TestOverloadIsRefusedEarly(t *testing.T) {
 			}
 			res.Body.Close()
 			switch {
-			case res.StatusCode == 200:
+			case res.StatusCode == http.StatusOK:
 				good.Add(1)
-			case res.StatusCode == 503 && res.Header.Get("Retry-After") != "":
+			case res.StatusCode == http.StatusServiceUnavailable && res.Header.Get("Retry-After") != "":
 				refused.Add(1)
 			default:
 				t.Errorf("a call got %s, Retry-After %q", res.Status, res.Header.Get("Retry-After"))
