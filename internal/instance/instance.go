@@ -57,6 +57,9 @@ type Instance struct {
 	nextID uint32
 	doomed error // why no more calls are taken; nil while they are
 	reason error // why it was killed, when we did
+	// latest is the call after which none was in flight, and when it ended.
+	latest    string
+	latestEnd time.Time
 
 	closing chan struct{} // closed when no more calls are taken
 
@@ -388,6 +391,9 @@ func (in *Instance) handle(f frame) error {
 	}
 	in.mu.Lock()
 	delete(in.calls, f.call)
+	if len(in.calls) == 0 {
+		in.latest, in.latestEnd = c.invocation, time.Now()
+	}
 	in.mu.Unlock()
 	in.onFree(c.slot)
 	return nil

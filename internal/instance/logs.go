@@ -37,10 +37,18 @@ func (in *Instance) handleLog(f frame) error {
 	return nil
 }
 
-// onlyCall returns the invocation of the only call in flight, or "".
+// lateOutput is how long after a call its lines may still arrive: descriptors
+// are read apart from the socket.
+const lateOutput = time.Second
+
+// onlyCall returns the invocation of the only call in flight, or of the one
+// that has just ended when there is none, or "".
 func (in *Instance) onlyCall() string {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if len(in.calls) == 0 && time.Since(in.latestEnd) < lateOutput {
+		return in.latest
+	}
 	if len(in.calls) != 1 {
 		return ""
 	}
