@@ -161,8 +161,19 @@ type Stream struct {
 // Stream calls an entrypoint and returns its events as they come.
 func (a *Agent) Stream(entrypoint string, input Input) *Stream {
 	a.t.Helper()
+	return a.stream("/v1/agents/"+a.ID+"/stream", entrypoint, input)
+}
+
+// StreamWithLogs is Stream with what the call prints among the events.
+func (a *Agent) StreamWithLogs(entrypoint string, input Input) *Stream {
+	a.t.Helper()
+	return a.stream("/v1/agents/"+a.ID+"/stream?logs=1", entrypoint, input)
+}
+
+func (a *Agent) stream(path, entrypoint string, input Input) *Stream {
+	a.t.Helper()
 	ctx, cancel := context.WithCancel(a.t.Context())
-	res, err := a.send(ctx, http.MethodPost, "/v1/agents/"+a.ID+"/stream", Envelope(entrypoint, input)) //nolint:bodyclose // hangUp does
+	res, err := a.send(ctx, http.MethodPost, path, Envelope(entrypoint, input)) //nolint:bodyclose // hangUp does
 	if err != nil {
 		cancel()
 		a.t.Fatalf("stream %s: %v", entrypoint, err)
