@@ -1,0 +1,178 @@
+package zygote
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/sandbox"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// driver makes zygotes that exist only in the test.
+type driver struct {
+	pollutes string // the module whose import pollutes
+	noFork   bool
+	made     chan *fake
+
+	mu     sync.Mutex
+	plains int
+}
+
+func (d *driver) Capabilities() sandbox.Capabilities { return sandbox.Capabilities{Fork: !d.noFork} }
+func (d *driver) Close() error                       { return nil }
+func (d *driver) Start(context.Context, sandbox.Spec) (sandbox.Process, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.plains++
+	return newFake(d), nil
+}
+
+func (d *driver) StartZygote(context.Context, sandbox.Spec) (sandbox.Zygote, error) {
+	return newFake(d), nil
+}
+
+type fake struct {
+	d        *driver
+	imported []string
+	once     sync.Once
+	done     chan struct{}
+}
+
+func newFake(d *driver) *fake         { return &fake{d: d, done: make(chan struct{})} }
+func (z *fake) PID() int              { return 1 }
+func (z *fake) Done() <-chan struct{} { return z.done }
+func (z *fake) Exit() sandbox.Exit    { return sandbox.Exit{Known: true} }
+func (z *fake) Kill()                 { z.once.Do(func() { close(z.done) }) }
+func (z *fake) Import(_ context.Context, modules []string) (sandbox.Imported, error) {
+	z.imported = modules
+	if slices.Contains(modules, z.d.pollutes) {
+		return sandbox.Imported{Excluded: []sandbox.Excluded{{Module: z.d.pollutes, Why: "it left a thread", Polluted: true}}}, nil
+	}
+	z.d.made <- z
+	return sandbox.Imported{Count: len(modules)}, nil
+}
+
+func (z *fake) Fork(context.Context, string, *os.File, *os.File, *os.File) (sandbox.Process, error) {
+	select {
+	case <-z.done:
+		return nil, errors.New("the zygote ended")
+	default:
+		return newFake(z.d), nil
+	}
+}
+
+// list is a Memory.
+type list struct {
+	mu       sync.Mutex
+	modules  []string
+	excluded []string
+}
+
+func (l *list) Wanted() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(l.modules), func(m string) bool { return slices.Contains(l.excluded, m) })
+}
+
+func (l *list) Learn(modules []string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	changed := !slices.Equal(l.modules, modules)
+	l.modules = modules
+	return changed
+}
+
+func (l *list) Exclude(module, _ string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.excluded = append(l.excluded, module)
+	return true
+}
+
+func keeper(t *testing.T, d *driver, l *list) *Keeper {
+	t.Helper()
+	d.made = make(chan *fake, 8)
+	k := NewKeeper(Options{Driver: d, Memory: l, OnLog: func(invocation.LogLine) {}})
+	t.Cleanup(k.Close)
+	return k
+}
+
+func next(t *testing.T, d *driver) *fake {
+	t.Helper()
+	select {
+	case z := <-d.made:
+		return z
+	case <-time.After(10 * time.Second):
+		t.Fatal("no zygote was made")
+		return nil
+	}
+}
+
+func launch(t *testing.T, k *Keeper) invocation.StartKind {
+	t.Helper()
+	_, kind, err := k.Launch(t.Context(), "token", nil, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kind
+}
+
+func TestKeeperForksAndReplacesADeadZygote(t *testing.T) {
+	t.Parallel()
+	d := &driver{}
+	k := keeper(t, d, &list{modules: []string{"json"}})
+	z := next(t, d)
+	if kind := launch(t, k); kind != invocation.Warm {
+		t.Errorf("started %s, want warm", kind)
+	}
+	z.Kill()
+	next(t, d)
+}
+
+func TestKeeperLeavesOutWhatPollutes(t *testing.T) {
+	t.Parallel()
+	d := &driver{pollutes: "lancedb"}
+	keeper(t, d, &list{modules: []string{"json", "lancedb", "numpy"}})
+	if got := next(t, d).imported; !slices.Equal(got, []string{"json", "numpy"}) {
+		t.Errorf("the zygote imported %v", got)
+	}
+}
+
+func TestKeeperMakesABetterZygoteOfWhatInstancesLoad(t *testing.T) {
+	t.Parallel()
+	d := &driver{}
+	k := keeper(t, d, &list{modules: []string{"json"}})
+	first := next(t, d)
+	launch(t, k)
+	k.Observe([]string{"json", "numpy"})
+	if got := next(t, d).imported; !slices.Equal(got, []string{"json", "numpy"}) {
+		t.Errorf("the better zygote imported %v", got)
+	}
+	select {
+	case <-first.Done():
+	case <-time.After(10 * time.Second):
+		t.Error("the first zygote was kept")
+	}
+	k.Observe([]string{"json", "numpy"}) // nothing new: no other zygote
+	if len(d.made) != 0 {
+		t.Error("another zygote was made for nothing")
+	}
+}
+
+func TestKeeperStartsPlainlyWhereItCanNotFork(t *testing.T) {
+	t.Parallel()
+	d := &driver{noFork: true}
+	k := keeper(t, d, &list{})
+	if kind := launch(t, k); kind != invocation.Cold || d.plains != 1 {
+		t.Errorf("started %s with %d plain starts, want cold with one", kind, d.plains)
+	}
+}
