@@ -4,11 +4,12 @@ import (
 	"net/http"
 
 	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/server/door"
 )
 
 // handleAgents lists the agents.
 func (s *Server) handleAgents(w http.ResponseWriter, r *http.Request) error {
-	agents, err := s.o.Agents.List(r.Context())
+	agents, err := s.door.Agents.List(r.Context())
 	if err != nil {
 		return err
 	}
@@ -16,22 +17,22 @@ func (s *Server) handleAgents(w http.ResponseWriter, r *http.Request) error {
 	for i := range agents {
 		list.Agents = append(list.Agents, wireAgent(&agents[i]))
 	}
-	return s.answerJSON(w, r, list)
+	return s.door.AnswerJSON(w, r, list)
 }
 
 // handleAgent tells about one agent.
 func (s *Server) handleAgent(w http.ResponseWriter, r *http.Request) error {
-	d, err := s.o.Agents.Describe(r.Context(), r.PathValue("agent"))
+	d, err := s.door.Agents.Describe(r.Context(), r.PathValue("agent"))
 	if err != nil {
 		return err
 	}
-	return s.answerJSON(w, r, wireAgent(d))
+	return s.door.AnswerJSON(w, r, wireAgent(d))
 }
 
 func wireAgent(d *Description) api.Agent {
 	a := api.Agent{
 		ID: d.Agent.ID, Name: d.Agent.Name, Slug: d.Agent.Slug,
-		Revision: d.Revision, Status: worst(d.Checks),
+		Revision: d.Revision, Status: door.Worst(d.Checks),
 		Entrypoints: make([]api.Entrypoint, 0, len(d.Callables)),
 	}
 	if m := d.Agent.Manifest; m != nil {

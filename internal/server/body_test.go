@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/server/door"
 )
 
 // raw opens a connection and sends the text.
@@ -146,7 +147,7 @@ func heap() int64 {
 func TestBodyGrowsToItsSize(t *testing.T) {
 	t.Parallel()
 	fx := newFixture(t, nil)
-	for _, size := range []int{1, 600, firstRead - 20, firstRead + 20, 1 << 20, 10<<20 - 30} {
+	for _, size := range []int{1, 600, door.FirstRead - 20, door.FirstRead + 20, 1 << 20, 10<<20 - 30} {
 		a := fx.invoke(`{"input":{"a":"` + strings.Repeat("x", size) + `"}}`)
 		if a.StatusCode != http.StatusOK || len(fx.executor.last().Kwargs) != size+8 {
 			t.Errorf("size %d: %d, the call got %d bytes", size, a.StatusCode, len(fx.executor.last().Kwargs))

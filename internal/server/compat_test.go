@@ -14,6 +14,7 @@ import (
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/server/compat"
 )
 
 const (
@@ -75,26 +76,6 @@ func TestRunEncodesTwice(t *testing.T) {
 		string(req.Args) != "[1]" || string(req.Kwargs) != `{"k":2}` {
 		t.Errorf("the request says %+v", req)
 	}
-}
-
-func FuzzAppendData(f *testing.F) {
-	for _, text := range jsonCorpus {
-		f.Add([]byte(text))
-	}
-	f.Fuzz(func(t *testing.T, value []byte) {
-		if s := (scanner{text: value}); !s.valid() {
-			return
-		}
-		_, payload := decodeData(t, appendData(nil, value))
-		var got, want any
-		if json.Unmarshal([]byte(payload), &got) != nil || json.Unmarshal(value, &want) != nil {
-			return // numbers out of range
-		}
-		a, _ := json.Marshal(got)
-		if b, _ := json.Marshal(want); string(a) != string(b) {
-			t.Fatalf("%s became %s", b, a)
-		}
-	})
 }
 
 func TestRunFailures(t *testing.T) {
@@ -230,7 +211,7 @@ func TestRunStreamNeedsAFirstMessage(t *testing.T) {
 	t.Parallel()
 	fx := newFixture(t, func(o *Options) {
 		o.After = func(d time.Duration) <-chan time.Time {
-			if d != firstMessage {
+			if d != compat.FirstMessage {
 				return nil
 			}
 			return time.After(time.Millisecond)

@@ -9,6 +9,8 @@ import (
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/server/door"
+	"github.com/runagent/runagent/internal/server/envelope"
 )
 
 const (
@@ -22,17 +24,17 @@ var states = []invocation.Status{invocation.Queued, invocation.Running, invocati
 
 // handleInvocations lists records, newest first.
 func (s *Server) handleInvocations(w http.ResponseWriter, r *http.Request) error {
-	q := readQuery(r, "agent", "status", "entrypoint", "session", "since", "cursor", "limit")
+	q := door.ReadQuery(r, "agent", "status", "entrypoint", "session", "since", "cursor", "limit")
 	f := invocation.Filter{
-		AgentID: s.agentID(r.Context(), q.text("agent")), Status: invocation.Status(q.text("status")),
-		Entrypoint: q.text("entrypoint"), SessionID: q.text("session"), Since: q.time("since"),
-		Cursor: q.text("cursor"), Limit: q.number("limit", defaultPage, maxPage),
+		AgentID: s.agentID(r.Context(), q.Text("agent")), Status: invocation.Status(q.Text("status")),
+		Entrypoint: q.Text("entrypoint"), SessionID: q.Text("session"), Since: q.Time("since"),
+		Cursor: q.Text("cursor"), Limit: q.Number("limit", defaultPage, maxPage),
 	}
 	checkStatus(q, f.Status)
-	if q.err != nil {
-		return q.err
+	if q.Err != nil {
+		return q.Err
 	}
-	records, next, err := s.o.History.Invocations(r.Context(), f)
+	records, next, err := s.door.History.Invocations(r.Context(), f)
 	if err != nil {
 		return err
 	}
@@ -40,7 +42,7 @@ func (s *Server) handleInvocations(w http.ResponseWriter, r *http.Request) error
 	for i := range records {
 		list.Invocations = append(list.Invocations, wireInvocation(&records[i]))
 	}
-	return s.answerJSON(w, r, list)
+	return s.door.AnswerJSON(w, r, list)
 }
 
 // agentID turns a reference into the ID records carry. What no agent answers
@@ -49,13 +51,13 @@ func (s *Server) agentID(ctx context.Context, ref string) string {
 	if ref == "" {
 		return ""
 	}
-	if d, err := s.o.Agents.Describe(ctx, ref); err == nil {
+	if d, err := s.door.Agents.Describe(ctx, ref); err == nil {
 		return d.Agent.ID
 	}
 	return ref
 }
 
-func checkStatus(q *query, status invocation.Status) {
+func checkStatus(q *door.Query, status invocation.Status) {
 	names := make([]string, 0, len(states))
 	for _, state := range states {
 		if status == state || status == "" {
@@ -63,25 +65,25 @@ func checkStatus(q *query, status invocation.Status) {
 		}
 		names = append(names, string(state))
 	}
-	q.refuse("status", "there is no status %q; there are %s", clip(string(status), 64), strings.Join(names, ", "))
+	q.Refuse("status", "there is no status %q; there are %s", envelope.Clip(string(status), 64), strings.Join(names, ", "))
 }
 
 // handleInvocation shows one record.
 func (s *Server) handleInvocation(w http.ResponseWriter, r *http.Request) error {
-	rec, err := s.o.History.Invocation(r.Context(), r.PathValue("invocation"))
+	rec, err := s.door.History.Invocation(r.Context(), r.PathValue("invocation"))
 	if err != nil {
 		return err
 	}
-	return s.answerJSON(w, r, wireInvocation(rec))
+	return s.door.AnswerJSON(w, r, wireInvocation(rec))
 }
 
 // handleCancel stops a running invocation.
 func (s *Server) handleCancel(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("invocation")
-	if err := s.o.Executor.Cancel(id); err != nil {
+	if err := s.door.Executor.Cancel(id); err != nil {
 		return s.endedAlready(r.Context(), id, err)
 	}
-	writeJSON(w, http.StatusOK, api.CancelResponse{InvocationID: id, Status: string(invocation.CanceledS)})
+	door.WriteJSON(w, http.StatusOK, api.CancelResponse{InvocationID: id, Status: string(invocation.CanceledS)})
 	return nil
 }
 
@@ -91,7 +93,7 @@ func (s *Server) endedAlready(ctx context.Context, id string, err error) error {
 	if fault.CodeOf(err) != fault.NotFound {
 		return err
 	}
-	rec, recErr := s.o.History.Invocation(ctx, id)
+	rec, recErr := s.door.History.Invocation(ctx, id)
 	if recErr != nil || !rec.Status.Done() {
 		return err
 	}
@@ -100,7 +102,7 @@ func (s *Server) endedAlready(ctx context.Context, id string, err error) error {
 
 // handlePlanned refuses a route that is specified and not built yet.
 func (s *Server) handlePlanned(_ http.ResponseWriter, r *http.Request) error {
-	return notBuilt(r.Method + " " + clip(r.URL.Path, 128))
+	return envelope.NotBuilt(r.Method + " " + envelope.Clip(r.URL.Path, 128))
 }
 
 func wireInvocation(rec *invocation.Record) api.Invocation {
@@ -113,7 +115,7 @@ func wireInvocation(rec *invocation.Record) api.Invocation {
 	}
 	if !rec.FinishedAt.IsZero() {
 		at := rec.FinishedAt.UTC()
-		v.FinishedAt, v.Timings = &at, wireTimings(rec.Timings)
+		v.FinishedAt, v.Timings = &at, door.WireTimings(rec.Timings)
 	}
 	if len(rec.Error) > 0 {
 		v.Error = new(api.Error)

@@ -14,6 +14,7 @@ import (
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/server/door"
 )
 
 func TestInvokeAnswers(t *testing.T) {
@@ -37,39 +38,6 @@ func TestInvokeAnswers(t *testing.T) {
 	if req.SDKType != "runagent-python" || req.TraceParent != "00-x" || req.Door != "v1" || req.RequestID != a.Header.Get("X-Request-Id") ||
 		!strings.HasPrefix(req.Client, "127.0.0.1:") {
 		t.Errorf("the request says %+v", req)
-	}
-}
-
-func TestInvokeReadsTheEnvelope(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		body                               string
-		args, kwargs, metadata, entrypoint string
-		timeout                            time.Duration
-	}{
-		{body: `{}`},
-		{body: ` {"input" : {"a":[1, 2]} } `, kwargs: `{"a":[1, 2]}`},
-		{body: `{"input":[1,"x"]}`, args: `[1,"x"]`},
-		{body: `{"args":[1],"input":{"k":null}}`, args: `[1]`, kwargs: `{"k":null}`},
-		{body: `{"input":null,"args":null,"entrypoint":null,"timeout_seconds":null,"session_id":null}`},
-		{body: `{"inp\u0075t":{"a":1}}`, kwargs: `{"a":1}`},
-		{body: `{"entrypoint":"m\u00e4in","metadata":{"user":7},"timeout_seconds":1.5}`, entrypoint: "mäin", metadata: `{"user":7}`, timeout: 1500 * time.Millisecond},
-		{body: `{"input":{"input":{"input":1}}}`, kwargs: `{"input":{"input":1}}`},
-	}
-	for _, tt := range tests {
-		e, err := readEnvelope([]byte(tt.body), &v1Dialect)
-		var req invocation.Request
-		if err == nil {
-			err = e.call(&req)
-		}
-		if err != nil {
-			t.Errorf("%s: %v", tt.body, err)
-			continue
-		}
-		if string(req.Args) != tt.args || string(req.Kwargs) != tt.kwargs || string(req.Metadata) != tt.metadata ||
-			req.Entrypoint != tt.entrypoint || req.Timeout != tt.timeout {
-			t.Errorf("%s: got args %s, kwargs %s, metadata %s, entrypoint %s, timeout %s", tt.body, req.Args, req.Kwargs, req.Metadata, req.Entrypoint, req.Timeout)
-		}
 	}
 }
 
@@ -123,7 +91,7 @@ func TestInvokeRefusesBadInput(t *testing.T) {
 func TestInvokeMapsFaults(t *testing.T) {
 	t.Parallel()
 	fx := newFixture(t, nil)
-	for code := range statuses {
+	for _, code := range door.Codes() {
 		fx.executor.on(string(code), fails(fault.New(code, "it is %s", "so")))
 		e := fx.wantError(fx.invoke(`{"entrypoint":"`+string(code)+`"}`), code)
 		if e.InvocationID != invocationID {
@@ -190,26 +158,10 @@ func TestLargeAnswersAreCompressed(t *testing.T) {
 		if err := json.Unmarshal(a.body, &res); err != nil || len(res.Result) != size+2 {
 			t.Errorf("size %d: %v, got %d bytes", size, err, len(res.Result))
 		}
-		if a.Uncompressed != (size >= compactFrom) {
+		if a.Uncompressed != (size >= door.CompactFrom) {
 			t.Errorf("size %d: compressed is %v", size, a.Uncompressed)
 		}
 	}
-}
-
-func FuzzEnvelope(f *testing.F) {
-	for _, text := range append(jsonCorpus, `{"input":{}}`, `{"input":[],"args":[]}`, `{"a\u0062":1}`) {
-		f.Add([]byte(text))
-	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		e, err := readEnvelope(text, &compatDialect)
-		if err == nil && !json.Valid(text) {
-			t.Fatalf("accepted %q", text)
-		}
-		var req invocation.Request
-		if err == nil && e.call(&req) == nil && req.Args != nil && !json.Valid(req.Args) {
-			t.Fatalf("args of %q are %q", text, req.Args)
-		}
-	})
 }
 
 // quietCall is one call over and over: request, answer and executor allocate

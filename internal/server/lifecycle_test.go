@@ -27,15 +27,7 @@ func TestShutdownDrains(t *testing.T) {
 	t.Parallel()
 	fx := newFixture(t, nil)
 	began, release := make(chan struct{}, 3), make(chan struct{})
-	fx.executor.on("waits", func(ctx context.Context, req invocation.Request, emit func(invocation.Event) error) (invocation.Result, error) {
-		began <- struct{}{}
-		select {
-		case <-release:
-		case <-ctx.Done():
-			return invocation.Result{}, ctx.Err()
-		}
-		return echo(ctx, req, emit)
-	})
+	fx.executor.on("waits", waits(began, release))
 	conn := fx.dial(socketPath)
 	idle := fx.dial(socketPath)
 	var calls sync.WaitGroup
@@ -87,6 +79,19 @@ func TestShutdownDrains(t *testing.T) {
 	}
 }
 
+// waits tells that it began and echoes once it is released.
+func waits(began chan<- struct{}, release <-chan struct{}) script {
+	return func(ctx context.Context, req invocation.Request, emit func(invocation.Event) error) (invocation.Result, error) {
+		began <- struct{}{}
+		select {
+		case <-release:
+		case <-ctx.Done():
+			return invocation.Result{}, ctx.Err()
+		}
+		return echo(ctx, req, emit)
+	}
+}
+
 // followLogs begins to follow the agent's logs.
 func (fx *fixture) followLogs() io.Reader {
 	fx.t.Helper()
@@ -124,7 +129,7 @@ func TestShutdownGivesUp(t *testing.T) {
 			defer end()
 			down := make(chan error, 1)
 			go func() { down <- fx.server.Shutdown(ctx) }()
-			<-fx.server.draining.Done()
+			<-fx.server.door.Draining.Done()
 			hurry(fx.server, end)
 			for range 2 {
 				<-fx.executor.ended
@@ -168,7 +173,7 @@ func TestReadyTurnsOff(t *testing.T) {
 	if a := fx.do(http.MethodGet, "/health/ready", ""); a.StatusCode != http.StatusOK {
 		t.Errorf("ready: %d", a.StatusCode)
 	}
-	fx.server.stopping.Store(true)
+	fx.server.stopWaits()
 	for path, want := range map[string]int{"/health/ready": 503, "/health": 503, "/health/live": 200} {
 		if a := fx.do(http.MethodGet, path, ""); a.StatusCode != want {
 			t.Errorf("%s while stopping: %d, want %d", path, a.StatusCode, want)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/server/door"
 )
 
 const (
@@ -15,15 +16,15 @@ const (
 
 // handleLogs answers with an agent's last log lines, or follows them as events.
 func (s *Server) handleLogs(w http.ResponseWriter, r *http.Request) error {
-	d, err := s.o.Agents.Describe(r.Context(), r.PathValue("agent"))
+	d, err := s.door.Agents.Describe(r.Context(), r.PathValue("agent"))
 	if err != nil {
 		return err
 	}
-	q := readQuery(r, "follow", "limit", "invocation")
-	which := LogQuery{AgentID: d.Agent.ID, InvocationID: q.text("invocation"), Limit: q.number("limit", defaultLines, maxLines)}
-	follow := q.flag("follow")
-	if q.err != nil {
-		return q.err
+	q := door.ReadQuery(r, "follow", "limit", "invocation")
+	which := LogQuery{AgentID: d.Agent.ID, InvocationID: q.Text("invocation"), Limit: q.Number("limit", defaultLines, maxLines)}
+	follow := q.Flag("follow")
+	if q.Err != nil {
+		return q.Err
 	}
 	if follow {
 		return s.followLogs(w, r, which)
@@ -36,27 +37,27 @@ func (s *Server) handleLogs(w http.ResponseWriter, r *http.Request) error {
 	for _, line := range lines {
 		list.Logs = append(list.Logs, api.LogLine(line))
 	}
-	return s.answerJSON(w, r, list)
+	return s.door.AnswerJSON(w, r, list)
 }
 
 // followLogs sends lines as they come, until the client goes or the server stops.
 func (s *Server) followLogs(w http.ResponseWriter, r *http.Request, which LogQuery) error {
-	ctx, cancel := merge(r.Context(), s.draining)
+	ctx, cancel := merge(r.Context(), s.door.Draining)
 	defer cancel()
-	events := s.openEvents(w)
-	defer events.close()
-	events.begin()
+	events := s.door.OpenEvents(w)
+	defer events.Close()
+	events.Begin()
 	err := s.o.Logs.Follow(ctx, which, func(line invocation.LogLine) error {
 		text, err := json.Marshal(api.LogLine(line))
 		if err != nil {
 			return err
 		}
-		return events.send("log", 0, func(dst []byte) []byte { return append(dst, text...) })
+		return events.Send("log", 0, func(dst []byte) []byte { return append(dst, text...) })
 	})
 	if err != nil && ctx.Err() == nil {
-		f := s.public(ctx, requestID(w), err)
-		if text, err := json.Marshal(wireError(f, requestID(w), "")); err == nil {
-			_ = events.send("error", 0, func(dst []byte) []byte { return append(dst, text...) })
+		f := s.door.Public(ctx, door.RequestID(w), err)
+		if text, err := json.Marshal(door.WireError(f, door.RequestID(w), "")); err == nil {
+			_ = events.Send("error", 0, func(dst []byte) []byte { return append(dst, text...) })
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/runagent/runagent/internal/server/openapi"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
@@ -48,7 +49,7 @@ func checkRefs(t *testing.T, doc map[string]any) {
 		t.Fatal(err)
 	}
 	for _, m := range regexp.MustCompile(`"\$ref":"([^"]+)"`).FindAllStringSubmatch(string(text), -1) {
-		name, ok := strings.CutPrefix(m[1], schemaRoot)
+		name, ok := strings.CutPrefix(m[1], "#/components/schemas/")
 		if !ok || schemas[name] == nil {
 			t.Errorf("%s leads nowhere", m[1])
 		}
@@ -87,7 +88,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	for _, rt := range fx.server.routes() {
 		planned := strings.HasSuffix(rt.path, "/batch") || strings.HasSuffix(rt.path, "/replay") || strings.HasSuffix(rt.path, "/events")
 		byAgent := strings.Contains(rt.path, "{entrypoint}") || strings.HasSuffix(rt.path, "openapi.json")
-		page := rt.path == docsPath || rt.path == "/{$}" || strings.HasPrefix(rt.path, compatPrefix)
+		page := rt.path == openapi.PagePath || rt.path == "/{$}" || strings.HasPrefix(rt.path, compatPrefix)
 		if (rt.doc == nil) != (planned || byAgent || page) {
 			t.Errorf("%s %s: described is %v", rt.method, rt.path, rt.doc != nil)
 		}
@@ -103,14 +104,14 @@ func TestDocsNeedNoNetwork(t *testing.T) {
 	}
 	defer res.Body.Close()
 	page, _ := io.ReadAll(res.Body)
-	if res.StatusCode != http.StatusOK || res.Request.URL.Path != docsPath || !strings.Contains(string(page), "/openapi.json") {
+	if res.StatusCode != http.StatusOK || res.Request.URL.Path != openapi.PagePath || !strings.Contains(string(page), "/openapi.json") {
 		t.Fatalf("%s: %d %s", res.Request.URL, res.StatusCode, page)
 	}
 	if a := fx.do(http.MethodGet, "/docs", ""); !strings.Contains(string(a.body), "/openapi.json") {
 		t.Errorf("/docs: %s", a.body)
 	}
 	for _, m := range regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(string(page), -1) {
-		if !strings.HasPrefix(m[1], docsPath) {
+		if !strings.HasPrefix(m[1], openapi.PagePath) {
 			t.Errorf("the page asks for %s", m[1])
 			continue
 		}

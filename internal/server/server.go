@@ -9,38 +9,22 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/klauspost/compress/gzhttp"
-
 	"github.com/runagent/runagent/api"
-	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/server/compat"
+	"github.com/runagent/runagent/internal/server/door"
+	"github.com/runagent/runagent/internal/server/openapi"
 )
 
-// ErrStopping is the cause with which calls end that a shutdown did not wait for.
-var ErrStopping = errors.New("the server is stopping")
-
-// Executor runs invocations. invocation.Executor is one.
-type Executor interface {
-	Execute(ctx context.Context, req invocation.Request, emit func(invocation.Event) error) (invocation.Outcome, error)
-	Cancel(id string) error
-}
-
-// Agents tells what agents there are. Describe takes an ID, slug or name and
-// returns fault.AgentNotFound.
-type Agents interface {
-	List(ctx context.Context) ([]Description, error)
-	Describe(ctx context.Context, ref string) (*Description, error)
-}
-
-// Description is what the doors tell about an agent.
-type Description struct {
-	Agent    *agent.Agent
-	Revision string
-	// Callables are as the last ready instance reported them.
-	Callables []agent.Callable
-	// Checks say how the agent is, for example that a save does not load.
-	Checks []api.Check
-}
+// What both doors need from their neighbours.
+type (
+	// Executor runs invocations.
+	Executor = door.Executor
+	// Agents tells what agents there are.
+	Agents = door.Agents
+	// Description is what the doors tell about an agent.
+	Description = door.Description
+)
 
 // Logs reads what agents printed.
 type Logs interface {
@@ -100,23 +84,19 @@ const (
 
 // Server is the doors. It is safe for concurrent use.
 type Server struct {
-	o       Options
-	guard   guard
-	mux     *http.ServeMux
-	http    *http.Server
-	compact func(http.Handler) http.HandlerFunc
-	spec    *document
-	docs    http.Handler
-	since   time.Time
+	o          Options
+	door       *door.Door
+	compatDoor *compat.Door
+	guard      door.Guard
+	mux        *http.ServeMux
+	http       *http.Server
+	spec       *openapi.Document
+	docs       http.Handler
 
-	life context.Context //nolint:containedctx // the lifetime of all requests
-	kill context.CancelCauseFunc
-	// draining ends when a shutdown begins: what would never end by itself ends then.
-	draining  context.Context //nolint:containedctx // the lifetime of what only waits
+	life      context.Context //nolint:containedctx // the lifetime of all requests
+	kill      context.CancelCauseFunc
 	stopWaits context.CancelFunc
 	stopping  atomic.Bool
-	sockets   sockets
-	scratch   buffers
 }
 
 // New returns a Server that listens nowhere yet.
@@ -124,17 +104,22 @@ func New(o Options) (*Server, error) {
 	if o.Executor == nil || o.Agents == nil || o.History == nil || o.Logs == nil {
 		return nil, errors.New("server needs Executor, Agents, History and Logs")
 	}
-	s := &Server{o: withDefaults(o), since: time.Now()}
-	s.guard = newGuard(o.Hosts, o.CORSOrigins)
+	s := &Server{o: withDefaults(o)}
+	s.guard = door.NewGuard(o.Hosts, o.CORSOrigins)
+	s.life, s.kill = context.WithCancelCause(context.Background())
+	draining, stopWaits := context.WithCancel(s.life)
+	s.stopWaits = stopWaits
 	var err error
-	if s.compact, err = gzhttp.NewWrapper(gzhttp.MinSize(compactFrom)); err != nil {
+	if s.door, err = door.New(draining, door.Options{
+		Executor: s.o.Executor, Agents: s.o.Agents, History: s.o.History, Log: s.o.Log, Version: s.o.Version,
+		Checks: s.o.Checks, MaxBytes: s.o.MaxBytes, StallTimeout: s.o.StallTimeout, After: s.o.After,
+	}); err != nil {
 		return nil, err
 	}
-	s.life, s.kill = context.WithCancelCause(context.Background())
-	s.draining, s.stopWaits = context.WithCancel(s.life)
-	s.docs = docs()
+	s.compatDoor = compat.New(s.door)
+	s.docs = openapi.Page()
 	routes := s.routes()
-	if s.spec, err = newDocument(o.Version, routes); err != nil {
+	if s.spec, err = openapi.New(o.Version, described(routes)); err != nil {
 		return nil, err
 	}
 	s.mux = newMux(s, routes)
@@ -198,7 +183,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopWaits()
 	err := s.http.Shutdown(ctx)
 	if err == nil {
-		err = s.sockets.wait(ctx)
+		err = s.door.Sockets.Wait(ctx)
 	}
 	if err != nil {
 		s.lastWords(ctx)
@@ -210,7 +195,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // lastWords cancels all calls and lets them tell their clients so: a stream
 // that ends without a word looks complete to some.
 func (s *Server) lastWords(ctx context.Context) {
-	s.kill(ErrStopping)
+	s.kill(door.ErrStopping)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWordsTimeout)
 	defer cancel()
 	_ = s.http.Shutdown(ctx) // who takes longer is cut off by Kill
@@ -219,11 +204,17 @@ func (s *Server) lastWords(ctx context.Context) {
 // Kill closes the listener and all connections at once and cancels all calls.
 func (s *Server) Kill() {
 	s.stopping.Store(true)
-	s.kill(ErrStopping)
+	s.kill(door.ErrStopping)
 	_ = s.http.Close()
 	// Their reads ended with the lifetime; what remains is to see them go.
-	_ = s.sockets.wait(context.Background())
+	_ = s.door.Sockets.Wait(context.Background())
 }
 
-// ready reports whether new calls are welcome.
-func (s *Server) ready() bool { return !s.stopping.Load() }
+// described is what of the routes goes into the OpenAPI document.
+func described(routes []route) []openapi.Route {
+	list := make([]openapi.Route, 0, len(routes))
+	for _, rt := range routes {
+		list = append(list, openapi.Route{Method: rt.method, Path: rt.path, Doc: rt.doc})
+	}
+	return list
+}

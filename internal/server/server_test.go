@@ -18,6 +18,7 @@ import (
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/server/door"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -118,8 +119,8 @@ func (fx *fixture) wantError(a answer, code fault.Code) api.Error {
 	if err := json.Unmarshal(a.body, &body); err != nil {
 		fx.t.Fatalf("the answer is no error: %v\n%s", err, a.body)
 	}
-	if body.Error.Code != string(code) || a.StatusCode != statusOf(code) {
-		fx.t.Fatalf("got %d %s, want %d %s\n%s", a.StatusCode, body.Error.Code, statusOf(code), code, a.body)
+	if body.Error.Code != string(code) || a.StatusCode != door.StatusOf(code) {
+		fx.t.Fatalf("got %d %s, want %d %s\n%s", a.StatusCode, body.Error.Code, door.StatusOf(code), code, a.body)
 	}
 	if body.Error.RequestID == "" || body.Error.RequestID != a.Header.Get("X-Request-Id") {
 		fx.t.Errorf("request ID: body %q, header %q", body.Error.RequestID, a.Header.Get("X-Request-Id"))

@@ -13,6 +13,7 @@ import (
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/server/door"
 )
 
 // event is one server-sent event as a client reads it.
@@ -46,7 +47,7 @@ func parseEvents(t testing.TB, text string) []event {
 func (fx *fixture) stream(path, body string, headers ...string) (answer, []event) {
 	fx.t.Helper()
 	a := fx.do(http.MethodPost, path, body, headers...)
-	if a.Header.Get("Content-Type") != eventStreamType {
+	if a.Header.Get("Content-Type") != door.EventStreamType {
 		fx.t.Fatalf("not a stream: %d %s", a.StatusCode, a.body)
 	}
 	return a, parseEvents(fx.t, string(a.body))

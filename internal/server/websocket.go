@@ -12,6 +12,8 @@ import (
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/server/door"
+	"github.com/runagent/runagent/internal/server/envelope"
 )
 
 // maxSocketCalls bounds the calls in flight on one socket.
@@ -22,24 +24,25 @@ var errCallerCanceled = errors.New("canceled by the caller")
 
 // handleSocket serves many calls on one WebSocket.
 func (s *Server) handleSocket(w http.ResponseWriter, r *http.Request) error {
-	if _, err := s.o.Agents.Describe(r.Context(), r.PathValue("agent")); err != nil {
+	if _, err := s.door.Agents.Describe(r.Context(), r.PathValue("agent")); err != nil {
 		return err
 	}
-	template := invocation.Request{Agent: r.PathValue("agent"), Door: "v1", RequestID: requestID(w), TraceParent: r.Header.Get("Traceparent")}
-	template.SDKType, template.Client = caller(r)
-	sock, err := s.openSocket(w, r)
+	template := invocation.Request{Agent: r.PathValue("agent"), Door: "v1", RequestID: door.RequestID(w), TraceParent: r.Header.Get("Traceparent")}
+	template.SDKType, template.Client = door.Caller(r)
+	sock, err := s.door.OpenSocket(w, r)
 	if err != nil {
 		return err
 	}
-	defer sock.close()
-	k := &callSocket{socket: sock, template: template, calls: map[string]context.CancelCauseFunc{}}
+	defer sock.Close()
+	k := &callSocket{Socket: sock, door: s.door, template: template, calls: map[string]context.CancelCauseFunc{}}
 	k.serve()
 	return nil
 }
 
 // callSocket is a socket that carries calls, each named by the client's ref.
 type callSocket struct {
-	*socket
+	*door.Socket
+	door     *door.Door
 	template invocation.Request
 	running  sync.WaitGroup
 
@@ -51,18 +54,18 @@ type callSocket struct {
 // serve reads messages until the socket ends, then ends the calls.
 func (k *callSocket) serve() {
 	leaving := make(chan struct{})
-	stop := context.AfterFunc(k.s.draining, func() {
+	stop := context.AfterFunc(k.door.Draining, func() {
 		defer close(leaving)
 		k.leave()
 	})
 	for {
-		_, text, err := k.conn.Read(k.ctx)
+		_, text, err := k.Conn.Read(k.Ctx)
 		if err != nil {
 			break
 		}
 		k.take(text)
 	}
-	k.cancel(errClientGone)
+	k.Cancel(door.ErrClientGone)
 	if !stop() {
 		<-leaving
 	}
@@ -75,14 +78,14 @@ func (k *callSocket) leave() {
 	k.leaving = true
 	k.mu.Unlock()
 	k.running.Wait()
-	_ = k.conn.Close(websocket.StatusGoingAway, "the server is stopping")
+	_ = k.Conn.Close(websocket.StatusGoingAway, "the server is stopping")
 }
 
 // take acts on one message. Whatever is wrong with it is answered.
 func (k *callSocket) take(text []byte) {
-	e, err := readEnvelope(text, &socketDialect)
-	ref, refErr := e.str(fRef)
-	kind, kindErr := e.str(fType)
+	e, err := envelope.Read(text, &envelope.Socket)
+	ref, refErr := e.Str(envelope.Ref)
+	kind, kindErr := e.Str(envelope.Type)
 	if err = errors.Join(err, refErr, kindErr); err != nil {
 		k.fail(ref, 0, "", err)
 		return
@@ -93,7 +96,7 @@ func (k *callSocket) take(text []byte) {
 	case api.SocketCancel:
 		err = k.cancelCall(ref)
 	default:
-		err = fault.New(fault.Validation, "the message's type is %q; it must be invoke or cancel", clip(kind, 64)).WithField("type")
+		err = fault.New(fault.Validation, "the message's type is %q; it must be invoke or cancel", envelope.Clip(kind, 64)).WithField("type")
 	}
 	if err != nil {
 		k.fail(ref, 0, "", err)
@@ -101,19 +104,19 @@ func (k *callSocket) take(text []byte) {
 }
 
 // invoke starts a call.
-func (k *callSocket) invoke(ref string, e *envelope) error {
+func (k *callSocket) invoke(ref string, e *envelope.Envelope) error {
 	req := k.template
-	if err := e.call(&req); err != nil {
+	if err := e.Call(&req); err != nil {
 		return err
 	}
-	logs, err := e.truth(fLogs)
+	logs, err := e.Truth(envelope.Logs)
 	if err != nil {
 		return err
 	}
 	if ref == "" {
 		return fault.New(fault.Validation, "ref is missing: it names the call in what comes back").WithField("ref")
 	}
-	ctx, cancel := context.WithCancelCause(k.ctx)
+	ctx, cancel := context.WithCancelCause(k.Ctx)
 	if err := k.enter(ref, cancel); err != nil {
 		cancel(err)
 		return err
@@ -165,8 +168,8 @@ func (k *callSocket) cancelCall(ref string) error {
 
 // fail sends an error. A client that is gone does not hear it.
 func (k *callSocket) fail(ref string, seq int64, id string, err error) {
-	f := k.s.public(context.WithoutCancel(k.ctx), k.template.RequestID, err)
-	_ = k.send(api.SocketEvent{Type: api.SocketError, Ref: ref, Seq: seq, InvocationID: id, Error: wireError(f, k.template.RequestID, id)})
+	f := k.door.Public(context.WithoutCancel(k.Ctx), k.template.RequestID, err)
+	_ = k.Send(api.SocketEvent{Type: api.SocketError, Ref: ref, Seq: seq, InvocationID: id, Error: door.WireError(f, k.template.RequestID, id)})
 }
 
 // socketCall is one call on a socket.
@@ -180,17 +183,17 @@ type socketCall struct {
 }
 
 func (c *socketCall) run(ctx context.Context, req invocation.Request) {
-	out, err := c.s.o.Executor.Execute(ctx, req, c.emit)
+	out, err := c.door.Executor.Execute(ctx, req, c.emit)
 	c.forget(c.ref)
-	if err == nil && int64(len(out.Result.Output)) > c.s.o.MaxBytes {
-		err = fault.New(fault.Execution, "the result of %d bytes is larger than the limit of %d", len(out.Result.Output), c.s.o.MaxBytes)
+	if err == nil && int64(len(out.Result.Output)) > c.door.MaxBytes {
+		err = fault.New(fault.Execution, "the result of %d bytes is larger than the limit of %d", len(out.Result.Output), c.door.MaxBytes)
 	}
 	if err != nil {
 		c.fail(c.ref, c.seq+1, out.ID, err)
 		return
 	}
 	p := c.begin(api.SocketResult, c.seq+1)
-	p = appendQuoted(append(p, `,"invocation_id":`...), out.ID)
+	p = door.AppendQuoted(append(p, `,"invocation_id":`...), out.ID)
 	p = append(p, `,"status":"succeeded","result":`...)
 	if len(out.Result.Output) > 0 {
 		p = append(p, out.Result.Output...)
@@ -198,14 +201,14 @@ func (c *socketCall) run(ctx context.Context, req invocation.Request) {
 		p = append(p, "null"...)
 	}
 	p = strconv.AppendInt(append(p, `,"chunks":`...), int64(c.chunks), 10)
-	p = appendMetadata(append(p, `,"metadata":`...), &out)
-	_ = c.write(append(p, '}'))
+	p = door.AppendMetadata(append(p, `,"metadata":`...), &out)
+	_ = c.Write(append(p, '}'))
 }
 
 // begin starts a frame with what all have.
 func (c *socketCall) begin(kind string, seq int64) []byte {
 	p := append(append(c.frame[:0], `{"type":"`...), kind...)
-	p = appendQuoted(append(p, `","ref":`...), c.ref)
+	p = door.AppendQuoted(append(p, `","ref":`...), c.ref)
 	return strconv.AppendInt(append(p, `,"seq":`...), seq, 10)
 }
 
@@ -219,7 +222,7 @@ func (c *socketCall) emit(e invocation.Event) error {
 		p = append(c.begin(api.SocketStarted, e.Seq), ',')
 		p = append(p, e.Data[1:]...) // its members join the frame's
 		c.frame = p
-		return c.write(p)
+		return c.Write(p)
 	case invocation.Chunk:
 		p = append(append(c.begin(api.SocketChunk, e.Seq), `,"content":`...), e.Data...)
 		p = strconv.AppendInt(append(p, `,"index":`...), int64(c.chunks), 10)
@@ -233,5 +236,5 @@ func (c *socketCall) emit(e invocation.Event) error {
 		return nil
 	}
 	c.frame = append(p, '}')
-	return c.write(c.frame)
+	return c.Write(c.frame)
 }

@@ -1,4 +1,4 @@
-package server
+package door
 
 import (
 	"encoding/json"
@@ -13,8 +13,8 @@ import (
 // What is written on every call is written by hand: payloads are spliced in as
 // they are. The golden messages hold it to the types of package api.
 
-// appendQuoted appends text as a JSON string.
-func appendQuoted[T string | []byte | json.RawMessage](dst []byte, text T) []byte {
+// AppendQuoted appends text as a JSON string.
+func AppendQuoted[T string | []byte | json.RawMessage](dst []byte, text T) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	from := 0
@@ -51,15 +51,15 @@ func appendQuoted[T string | []byte | json.RawMessage](dst []byte, text T) []byt
 	return append(append(dst, text[from:]...), '"')
 }
 
-// appendMetadata appends an api.Metadata.
-func appendMetadata(dst []byte, out *invocation.Outcome) []byte {
+// AppendMetadata appends an api.Metadata.
+func AppendMetadata(dst []byte, out *invocation.Outcome) []byte {
 	version, revision := "", ""
 	if out.Target != nil {
 		version, revision = out.Target.AgentVersion, out.Target.Revision
 	}
-	dst = appendQuoted(append(dst, `{"agent_version":`...), version)
-	dst = appendQuoted(append(dst, `,"revision":`...), revision)
-	dst = appendQuoted(append(dst, `,"start":`...), string(out.Result.Start))
+	dst = AppendQuoted(append(dst, `{"agent_version":`...), version)
+	dst = AppendQuoted(append(dst, `,"revision":`...), revision)
+	dst = AppendQuoted(append(dst, `,"start":`...), string(out.Result.Start))
 	t := &out.Result.Timings
 	dst = appendMS(append(dst, `,"timings_ms":{"queue":`...), t.Queue)
 	dst = appendMS(append(dst, `,"start":`...), t.Start)
@@ -74,23 +74,23 @@ func appendMetadata(dst []byte, out *invocation.Outcome) []byte {
 	return append(dst, '}')
 }
 
-// appendMS appends a duration in milliseconds.
+// appendMS appends a duration in Milliseconds.
 func appendMS(dst []byte, d time.Duration) []byte {
-	return strconv.AppendFloat(dst, milliseconds(d), 'f', -1, 64)
+	return strconv.AppendFloat(dst, Milliseconds(d), 'f', -1, 64)
 }
 
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+func Milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-func wireTimings(t invocation.Timings) *api.Timings {
+func WireTimings(t invocation.Timings) *api.Timings {
 	return &api.Timings{
-		Queue: milliseconds(t.Queue), Start: milliseconds(t.Start), Call: milliseconds(t.Call),
-		FirstChunk: milliseconds(t.FirstChunk), Total: milliseconds(t.Total),
+		Queue: Milliseconds(t.Queue), Start: Milliseconds(t.Start), Call: Milliseconds(t.Call),
+		FirstChunk: Milliseconds(t.FirstChunk), Total: Milliseconds(t.Total),
 	}
 }
 
-// appendLine appends JSON on one line: line breaks between its tokens, the
+// AppendLine appends JSON on one line: line breaks between its tokens, the
 // only place they can stand, become spaces.
-func appendLine(dst []byte, raw []byte) []byte {
+func AppendLine(dst []byte, raw []byte) []byte {
 	from := len(dst)
 	dst = append(dst, raw...)
 	for i := from; i < len(dst); i++ {

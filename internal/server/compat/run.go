@@ -1,4 +1,6 @@
-package server
+// Package compat is the door of the published RunAgent clients, which must work
+// unmodified: every shape here is fixed by what they send and read.
+package compat
 
 import (
 	"bytes"
@@ -7,84 +9,90 @@ import (
 
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/server/door"
+	"github.com/runagent/runagent/internal/server/envelope"
 )
 
-// compatTimeout is what a published client means that sends no timeout.
-const compatTimeout = 300 * time.Second
+// defaultTimeout is what a published client means that sends no timeout.
+const defaultTimeout = 300 * time.Second
 
-// handleRun runs an entrypoint for a published client.
-func (s *Server) handleRun(w http.ResponseWriter, r *http.Request) error {
-	req := s.compatRequest(w, r)
-	body, err := s.readBody(r)
+// Door answers the routes of the published clients. What its handlers return is
+// to be written by Fail.
+type Door struct{ door *door.Door }
+
+// New returns the published clients' Door.
+func New(d *door.Door) *Door { return &Door{door: d} }
+
+// Run runs an entrypoint for a published client.
+func (p *Door) Run(w http.ResponseWriter, r *http.Request) error {
+	req := p.request(w, r)
+	body, err := p.door.ReadBody(r)
 	if err != nil {
 		return err
 	}
-	if err := readCompatCall(body, &req); err != nil {
+	if err := readCall(body, &req); err != nil {
 		return err
 	}
 	req.PlainOnly = true
 	// The Go client waits exactly as long as it asks for.
 	req.AnswerEarly = true
-	items := collector{limit: s.o.MaxBytes}
-	out, err := s.o.Executor.Execute(r.Context(), req, items.emit)
-	if items.err != nil {
-		err = items.err
+	items := door.Collector{Limit: p.door.MaxBytes}
+	out, err := p.door.Executor.Execute(r.Context(), req, items.Emit)
+	if items.Err != nil {
+		err = items.Err
 	}
 	if err != nil {
-		err = &callError{out.ID, err}
+		err = &door.CallError{ID: out.ID, Err: err}
 		if runFailed(err) {
-			s.failRun(w, fault.As(err))
+			p.failRun(w, fault.As(err))
 			return nil
 		}
 		return err
 	}
-	s.answerRun(w, r, items.result(&out.Result))
+	p.answerRun(w, r, items.Result(&out.Result))
 	return nil
 }
 
-func (s *Server) compatRequest(w http.ResponseWriter, r *http.Request) invocation.Request {
+func (p *Door) request(w http.ResponseWriter, r *http.Request) invocation.Request {
 	req := invocation.Request{
 		Agent:       r.PathValue("agent"),
 		TraceParent: r.Header.Get("Traceparent"),
 		Door:        "compat",
-		RequestID:   requestID(w),
+		RequestID:   door.RequestID(w),
 	}
-	req.SDKType, req.Client = caller(r)
+	req.SDKType, req.Client = door.Caller(r)
 	return req
 }
 
-// readCompatCall reads a run body. Fields it does not know are ignored.
-func readCompatCall(body []byte, req *invocation.Request) error {
-	e, err := readEnvelope(body, &compatDialect)
+// readCall reads a run body. Fields it does not know are ignored.
+func readCall(body []byte, req *invocation.Request) error {
+	e, err := envelope.Read(body, &envelope.Compat)
 	if err != nil {
 		return err
 	}
-	if !e.present(fEntrypoint) {
+	if !e.Present(envelope.Entrypoint) {
 		return fault.New(fault.Validation, "entrypoint_tag is missing").WithField("entrypoint_tag")
 	}
-	if err := e.call(req); err != nil {
+	if err := e.Call(req); err != nil {
 		return err
 	}
 	if req.Entrypoint == "" {
 		return fault.New(fault.Validation, "entrypoint_tag is empty").WithField("entrypoint_tag")
 	}
 	if req.Timeout == 0 {
-		req.Timeout = compatTimeout
+		req.Timeout = defaultTimeout
 	}
 	return nil
 }
 
 // answerRun writes an api.CompatEnvelope around the result.
-func (s *Server) answerRun(w http.ResponseWriter, r *http.Request, result []byte) {
-	scratch := s.scratch.take()
-	text := append((*scratch)[:0], `{"success":true,"data":`...)
+func (p *Door) answerRun(w http.ResponseWriter, r *http.Request, result []byte) {
+	text := append(make([]byte, 0, len(result)*5/4+256), `{"success":true,"data":`...)
 	text = appendData(text, result)
 	text = append(text, `,"message":"Agent executed successfully","error":null,"timestamp":"`...)
 	text = time.Now().UTC().AppendFormat(text, time.RFC3339Nano)
-	text = appendQuoted(append(text, `","request_id":`...), envelopeID(w))
-	text = append(text, "}\n"...)
-	s.write(w, r, text)
-	s.scratch.give(scratch, text)
+	text = door.AppendQuoted(append(text, `","request_id":`...), envelopeID(w))
+	p.door.Write(w, r, append(text, "}\n"...))
 }
 
 // appendData appends value as published clients read it: a JSON string that

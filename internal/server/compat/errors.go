@@ -1,4 +1,4 @@
-package server
+package compat
 
 import (
 	"encoding/json"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/server/door"
 )
 
 // uuids are cut out of messages for published clients, which guess codes from
@@ -19,18 +20,18 @@ var uuids = regexp.MustCompile(`"?\b[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-
 // statusWords are the digits that published clients take for a status.
 var statusWords = regexp.MustCompile(`\b(401|403|404|500|502|503)\b`)
 
-// failCompat answers with an error that came before the run, with its status.
-func (s *Server) failCompat(w http.ResponseWriter, r *http.Request, err error) {
-	f := s.public(r.Context(), requestID(w), err)
-	setErrorHeaders(w.Header(), f)
+// Fail answers with an error that came before the run, with its status.
+func (p *Door) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	f := p.door.Public(r.Context(), door.RequestID(w), err)
+	door.SetErrorHeaders(w.Header(), f)
 	body := failedEnvelope(f, envelopeID(w))
 	body.Detail = body.Error.Message
-	writeJSON(w, statusOf(f.Code), body)
+	door.WriteJSON(w, door.StatusOf(f.Code), body)
 }
 
 // failRun answers with the failure of the run itself, which is a success to HTTP.
-func (s *Server) failRun(w http.ResponseWriter, f *fault.Error) {
-	writeJSON(w, http.StatusOK, failedEnvelope(f, envelopeID(w)))
+func (p *Door) failRun(w http.ResponseWriter, f *fault.Error) {
+	door.WriteJSON(w, http.StatusOK, failedEnvelope(f, envelopeID(w)))
 }
 
 func failedEnvelope(f *fault.Error, id string) *api.CompatEnvelope {
@@ -38,16 +39,16 @@ func failedEnvelope(f *fault.Error, id string) *api.CompatEnvelope {
 	if details == nil {
 		details = json.RawMessage("null")
 	}
-	e := &api.CompatError{Code: string(f.Code), Message: compatMessage(f), Details: details, Suggestion: f.Suggestion}
+	e := &api.CompatError{Code: string(f.Code), Message: message(f), Details: details, Suggestion: f.Suggestion}
 	if f.Field != "" {
 		e.Field = &f.Field
 	}
 	return &api.CompatEnvelope{Data: json.RawMessage("null"), Error: e, Timestamp: time.Now().UTC(), RequestID: id}
 }
 
-// compatMessage words f so that clients that guess from words guess right.
+// message words f so that clients that guess from words guess right.
 // What the agent's own exception says is left as it is.
-func compatMessage(f *fault.Error) string {
+func message(f *fault.Error) string {
 	text := f.Message
 	switch f.Code {
 	case fault.Execution:
@@ -70,11 +71,11 @@ func compatMessage(f *fault.Error) string {
 // runFailed reports whether err came from the run itself: there was an
 // invocation, and its code or its input ended it.
 func runFailed(err error) bool {
-	var call *callError
-	if !errors.As(err, &call) || call.id == "" {
+	var call *door.CallError
+	if !errors.As(err, &call) || call.ID == "" {
 		return false
 	}
-	switch fault.CodeOf(call.err) {
+	switch fault.CodeOf(call.Err) {
 	case fault.Execution, fault.Validation, fault.Timeout, fault.Canceled:
 		return true
 	}
@@ -84,9 +85,9 @@ func runFailed(err error) bool {
 // envelopeID is the request ID as an envelope wants it: a UUID, whatever the
 // client may have sent in the header.
 func envelopeID(w http.ResponseWriter) string {
-	id := requestID(w)
+	id := door.RequestID(w)
 	if len(id) == 36 && uuids.MatchString(id) {
 		return id
 	}
-	return newRequestID()
+	return door.NewRequestID()
 }

@@ -1,22 +1,22 @@
-package server
+package door
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/runagent/runagent/internal/fault"
+
+	"github.com/runagent/runagent/internal/server/envelope"
 )
 
-// firstRead bounds what is set aside for a body before its bytes have come:
+// FirstRead bounds what is set aside for a body before its bytes have come:
 // a client must not get 10 MiB for an announcement.
-const firstRead = 64 << 10
+const FirstRead = 64 << 10
 
 // discardFactor times the limit is how much of a body that is too large is read
 // and thrown away. A client that only listens once it has sent everything
@@ -26,18 +26,18 @@ const discardFactor = 2
 // jsonType is shared by all answers; nothing may change it.
 var jsonType = []string{"application/json"}
 
-// readBody returns the whole body of a call. It is read to its end, for only
+// ReadBody returns the whole body of a call. It is read to its end, for only
 // then does net/http watch for the client's going away.
-func (s *Server) readBody(r *http.Request) ([]byte, error) {
+func (d *Door) ReadBody(r *http.Request) ([]byte, error) {
 	if err := checkContentType(r.Header); err != nil {
 		return nil, err
 	}
-	limit := s.o.MaxBytes
+	limit := d.MaxBytes
 	if r.ContentLength > limit {
-		s.discard(r)
+		d.discard(r)
 		return nil, tooLarge(limit)
 	}
-	size := min(r.ContentLength, firstRead)
+	size := min(r.ContentLength, FirstRead)
 	if size < 0 {
 		size = bytes.MinRead
 	}
@@ -52,7 +52,7 @@ func (s *Server) readBody(r *http.Request) ([]byte, error) {
 		case err != nil:
 			return nil, bodyError(err, len(body))
 		case int64(len(body)) > limit:
-			s.discard(r)
+			d.discard(r)
 			return nil, tooLarge(limit)
 		case len(body) == cap(body):
 			body = grow(body, r.ContentLength, limit)
@@ -71,11 +71,11 @@ func grow(body []byte, announced, limit int64) []byte {
 
 // discard throws away what a client still sends, as far as that is reasonable.
 // The server's read timeout bounds it in time.
-func (s *Server) discard(r *http.Request) {
-	if r.ContentLength > discardFactor*s.o.MaxBytes || r.Header.Get("Expect") != "" {
+func (d *Door) discard(r *http.Request) {
+	if r.ContentLength > discardFactor*d.MaxBytes || r.Header.Get("Expect") != "" {
 		return
 	}
-	_, _ = io.CopyN(io.Discard, r.Body, discardFactor*s.o.MaxBytes)
+	_, _ = io.CopyN(io.Discard, r.Body, discardFactor*d.MaxBytes)
 }
 
 func tooLarge(limit int64) error {
@@ -97,7 +97,7 @@ func bodyError(err error, got int) error {
 // checkContentType lets JSON pass. A body without a type is taken for JSON.
 func checkContentType(h http.Header) error {
 	if enc := h.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return fault.New(fault.UnsupportedMedia, "a body encoded as %q is not accepted; send it as it is", clip(enc, 32))
+		return fault.New(fault.UnsupportedMedia, "a body encoded as %q is not accepted; send it as it is", envelope.Clip(enc, 32))
 	}
 	full := h.Get("Content-Type")
 	if full == "" || full == jsonType[0] {
@@ -106,45 +106,13 @@ func checkContentType(h http.Header) error {
 	kind, params, _ := strings.Cut(full, ";")
 	kind = strings.ToLower(strings.TrimSpace(kind))
 	if kind != jsonType[0] && (!strings.HasPrefix(kind, "application/") || !strings.HasSuffix(kind, "+json")) {
-		return fault.New(fault.UnsupportedMedia, "a body of type %q is not accepted; send Content-Type: application/json", clip(full, 64))
+		return fault.New(fault.UnsupportedMedia, "a body of type %q is not accepted; send Content-Type: application/json", envelope.Clip(full, 64))
 	}
 	for param := range strings.SplitSeq(params, ";") {
 		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(param)), "=")
 		if name == "charset" && strings.Trim(value, `"`) != "utf-8" {
-			return fault.New(fault.UnsupportedMedia, "a body in the character set %q is not accepted; JSON is UTF-8", clip(value, 32))
+			return fault.New(fault.UnsupportedMedia, "a body in the character set %q is not accepted; JSON is UTF-8", envelope.Clip(value, 32))
 		}
 	}
 	return nil
-}
-
-func checkUTF8(text []byte) error {
-	if utf8.Valid(text) {
-		return nil
-	}
-	return fault.New(fault.Validation, "the body is not UTF-8 text")
-}
-
-// notAnObject says what is wrong with a text that is no JSON object. at is
-// where reading stopped.
-func notAnObject(text []byte, at int) error {
-	if len(bytes.TrimSpace(text)) == 0 {
-		return fault.New(fault.Validation, "the body is empty; send a JSON object")
-	}
-	if json.Valid(text) {
-		return fault.New(fault.Validation, "the body must be a JSON object")
-	}
-	line := 1 + bytes.Count(text[:min(at, len(text))], []byte("\n"))
-	column := min(at, len(text)) - bytes.LastIndexByte(text[:min(at, len(text))], '\n')
-	return fault.New(fault.Validation, "the body is not JSON: line %d, column %d is wrong", line, column)
-}
-
-// clip shortens text from outside before it goes into a message.
-func clip(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	for limit > 0 && !utf8.RuneStart(text[limit]) {
-		limit--
-	}
-	return text[:limit] + "…"
 }

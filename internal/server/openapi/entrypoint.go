@@ -1,4 +1,4 @@
-package server
+package openapi
 
 import (
 	"encoding/json"
@@ -13,7 +13,7 @@ import (
 var notInName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
 // agentPath is where an agent's own operations begin.
-func agentPath(d *Description) string {
+func agentPath(d *Subject) string {
 	ref := d.Agent.Slug
 	if ref == "" {
 		ref = d.Agent.ID
@@ -22,7 +22,7 @@ func agentPath(d *Description) string {
 }
 
 // addEntrypoint adds the operations of one entrypoint, typed by its schemas.
-func addEntrypoint(paths, schemas map[string]any, d *Description, c *agent.Callable) {
+func addEntrypoint(paths, schemas map[string]any, d *Subject, c *agent.Callable) {
 	path := agentPath(d) + "entrypoints/" + url.PathEscape(c.Tag)
 	name := notInName.ReplaceAllString(d.Agent.Slug+"."+c.Tag, "_")
 	input := addSchema(schemas, name+".Input", c.InputSchema)
@@ -41,7 +41,7 @@ func addEntrypoint(paths, schemas map[string]any, d *Description, c *agent.Calla
 	failure := object{"description": "Failure", "content": jsonContent(object{"$ref": schemaRoot + "ErrorBody"})}
 	answer := object{"allOf": []any{object{"$ref": schemaRoot + "InvokeResponse"},
 		object{"type": "object", "properties": object{"result": output}}}}
-	events := object{eventStreamType: object{"schema": object{"type": "string"}}}
+	events := object{eventStream: object{"schema": object{"type": "string"}}}
 	operation := func(verb, summary string, content object) object {
 		return object{"post": object{
 			"operationId": name + "." + verb, "tags": []any{d.Agent.Name}, "summary": summary,

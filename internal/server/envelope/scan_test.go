@@ -1,4 +1,4 @@
-package server
+package envelope
 
 import (
 	"encoding/json"

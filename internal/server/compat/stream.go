@@ -1,4 +1,4 @@
-package server
+package compat
 
 import (
 	"context"
@@ -12,50 +12,51 @@ import (
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/server/door"
 )
 
 const (
-	// firstMessage is how long a client may take to say what to run.
-	firstMessage = 30 * time.Second
+	// FirstMessage is how long a client may take to say what to run.
+	FirstMessage = 30 * time.Second
 	// lastFramePause keeps the final frame out of the TCP segment of the last
 	// chunk: the TypeScript client drops chunks that arrive together with it.
 	lastFramePause = 15 * time.Millisecond
 )
 
-// handleRunStream streams an entrypoint to a published client.
-func (s *Server) handleRunStream(w http.ResponseWriter, r *http.Request) error {
-	if _, err := s.o.Agents.Describe(r.Context(), r.PathValue("agent")); err != nil {
+// RunStream streams an entrypoint to a published client.
+func (p *Door) RunStream(w http.ResponseWriter, r *http.Request) error {
+	if _, err := p.door.Agents.Describe(r.Context(), r.PathValue("agent")); err != nil {
 		return err
 	}
-	req := s.compatRequest(w, r)
-	sock, err := s.openSocket(w, r)
+	req := p.request(w, r)
+	sock, err := p.door.OpenSocket(w, r)
 	if err != nil {
 		return err
 	}
-	defer sock.close()
-	first := sock.readFirst()
-	c := compatStream{sock: sock, req: req}
+	defer sock.Close()
+	first := readFirst(sock)
+	c := call{door: p.door, sock: sock, req: req}
 	select {
 	case body := <-first:
 		c.run(body)
-	case <-s.o.After(firstMessage):
+	case <-p.door.After(FirstMessage):
 		c.fail(fault.New(fault.RequestTimeout, "no message came that says what to run"))
-	case <-s.draining.Done():
+	case <-p.door.Draining.Done():
 		c.fail(fault.New(fault.AgentUnavailable, "the server is stopping"))
-	case <-sock.ctx.Done():
+	case <-sock.Ctx.Done():
 	}
 	return nil
 }
 
 // readFirst hands over the first message and then reads on, so that pings are
 // answered and a client that goes away ends the socket.
-func (k *socket) readFirst() <-chan []byte {
+func readFirst(k *door.Socket) <-chan []byte {
 	first := make(chan []byte, 1)
-	k.wg.Go(func() {
+	k.Running.Go(func() {
 		for n := 0; ; n++ {
-			_, body, err := k.conn.Read(k.ctx)
+			_, body, err := k.Conn.Read(k.Ctx)
 			if err != nil {
-				k.cancel(errClientGone)
+				k.Cancel(door.ErrClientGone)
 				return
 			}
 			if n == 0 {
@@ -66,27 +67,28 @@ func (k *socket) readFirst() <-chan []byte {
 	return first
 }
 
-// compatStream is one call of a published client, and its frames.
-type compatStream struct {
-	sock   *socket
+// call is one call of a published client, and its frames.
+type call struct {
+	door   *door.Door
+	sock   *door.Socket
 	req    invocation.Request
 	frame  []byte
 	chunks int
 	lastAt time.Time
 }
 
-func (c *compatStream) run(body []byte) {
+func (c *call) run(body []byte) {
 	begin := time.Now()
 	c.req.StreamOnly = true
-	if err := readCompatCall(body, &c.req); err != nil {
+	if err := readCall(body, &c.req); err != nil {
 		c.fail(err)
 		return
 	}
-	out, err := c.sock.s.o.Executor.Execute(c.sock.ctx, c.req, c.emit)
+	out, err := c.door.Executor.Execute(c.sock.Ctx, c.req, c.emit)
 	if err == nil && c.chunks == 0 && len(out.Result.Output) > 0 {
 		err = c.data(out.Result.Output)
 	}
-	if c.sock.ctx.Err() != nil {
+	if c.sock.Ctx.Err() != nil {
 		return
 	}
 	if err != nil {
@@ -95,19 +97,19 @@ func (c *compatStream) run(body []byte) {
 	}
 	c.pause()
 	seconds := time.Since(begin).Seconds()
-	c.sock.send(api.CompatFrame{Type: "status", Status: "stream_completed", TotalChunks: &c.chunks,
+	c.sock.Send(api.CompatFrame{Type: "status", Status: "stream_completed", TotalChunks: &c.chunks,
 		ExecutionTime: &seconds, InvocationID: out.ID})
-	c.sock.status = websocket.StatusNormalClosure
+	c.sock.Status = websocket.StatusNormalClosure
 }
 
-func (c *compatStream) emit(e invocation.Event) error {
+func (c *call) emit(e invocation.Event) error {
 	switch e.Kind {
 	case invocation.Started:
 		var start api.StartEvent
 		if err := json.Unmarshal(e.Data, &start); err != nil {
 			return err
 		}
-		return c.sock.send(api.CompatFrame{Type: "status", Status: "stream_started", InvocationID: start.InvocationID})
+		return c.sock.Send(api.CompatFrame{Type: "status", Status: "stream_started", InvocationID: start.InvocationID})
 	case invocation.Chunk:
 		return c.data(e.Data)
 	case invocation.Log, invocation.Final, invocation.Failed: // this door has no frames for them
@@ -117,34 +119,34 @@ func (c *compatStream) emit(e invocation.Event) error {
 
 // data sends one item. The limit is on the frame: the quotes of both layers
 // can make an item eight times as long.
-func (c *compatStream) data(item []byte) error {
+func (c *call) data(item []byte) error {
 	c.frame = appendData(append(c.frame[:0], `{"type":"data","content":`...), item)
 	c.frame = append(c.frame, '}')
-	if limit := c.sock.s.o.MaxBytes; int64(len(c.frame)) > limit {
+	if limit := c.door.MaxBytes; int64(len(c.frame)) > limit {
 		return fault.New(fault.Execution, "an item of the stream, encoded, has %s bytes: the limit is %d",
 			strconv.Itoa(len(c.frame)), limit)
 	}
 	c.chunks++
-	err := c.sock.write(c.frame)
+	err := c.sock.Write(c.frame)
 	c.lastAt = time.Now()
 	return err
 }
 
 // pause waits until the last chunk is on its way alone.
-func (c *compatStream) pause() {
+func (c *call) pause() {
 	if wait := lastFramePause - time.Since(c.lastAt); c.chunks > 0 && wait > 0 {
 		select {
-		case <-c.sock.s.o.After(wait):
-		case <-c.sock.ctx.Done():
+		case <-c.door.After(wait):
+		case <-c.sock.Ctx.Done():
 		}
 	}
 }
 
 // fail sends the error frame that ends a stream.
-func (c *compatStream) fail(err error) {
-	f := c.sock.s.public(context.WithoutCancel(c.sock.ctx), c.req.RequestID, err)
+func (c *call) fail(err error) {
+	f := c.door.Public(context.WithoutCancel(c.sock.Ctx), c.req.RequestID, err)
 	c.pause()
-	message := compatMessage(f)
-	_ = c.sock.send(api.CompatFrame{Type: "error", Error: message, Detail: message})
-	c.sock.status = websocket.StatusNormalClosure
+	message := message(f)
+	_ = c.sock.Send(api.CompatFrame{Type: "error", Error: message, Detail: message})
+	c.sock.Status = websocket.StatusNormalClosure
 }

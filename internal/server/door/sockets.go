@@ -1,4 +1,4 @@
-package server
+package door
 
 import (
 	"context"
@@ -35,8 +35,8 @@ func (s *sockets) leave() {
 	}
 }
 
-// wait lets no more in and returns when all have left or ctx has ended.
-func (s *sockets) wait(ctx context.Context) error {
+// Wait lets no more in and returns when all have left or ctx has ended.
+func (s *sockets) Wait(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.closed {
 		s.closed = true

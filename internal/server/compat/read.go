@@ -1,4 +1,4 @@
-package server
+package compat
 
 import (
 	"encoding/json"
@@ -12,10 +12,12 @@ import (
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/server/door"
+	"github.com/runagent/runagent/internal/server/envelope"
 )
 
-// compatEndpoints is what the door's root tells about itself.
-var compatEndpoints = map[string]string{
+// endpoints is what the door's root tells about itself.
+var endpoints = map[string]string{
 	"GET /api/v1/health":                              "Health check",
 	"POST /api/v1/agents/{agent_id}/run":              "Run an entrypoint",
 	"GET /api/v1/agents/{agent_id}/run-stream":        "Stream an entrypoint over a WebSocket",
@@ -25,13 +27,13 @@ var compatEndpoints = map[string]string{
 	"GET /api/v1/invocations/{invocation_id}":         "Get one invocation",
 }
 
-// handleCompatInfo says what is served here.
-func (s *Server) handleCompatInfo(w http.ResponseWriter, r *http.Request) error {
-	d, err := s.served(r)
+// Info says what is served here.
+func (p *Door) Info(w http.ResponseWriter, r *http.Request) error {
+	d, err := p.served(r)
 	if err != nil {
 		return err
 	}
-	info := api.CompatInfo{Message: "RunAgent API", Version: s.o.Version, Config: json.RawMessage("{}"), Endpoints: compatEndpoints}
+	info := api.CompatInfo{Message: "RunAgent API", Version: p.door.Version, Config: json.RawMessage("{}"), Endpoints: endpoints}
 	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
 		host, port, _ := net.SplitHostPort(addr.String())
 		info.Host = host
@@ -43,11 +45,11 @@ func (s *Server) handleCompatInfo(w http.ResponseWriter, r *http.Request) error 
 			return err
 		}
 	}
-	return s.answerJSON(w, r, info)
+	return p.door.AnswerJSON(w, r, info)
 }
 
 // publicConfig is the manifest without its variables, which may be secrets.
-func publicConfig(d *Description) (json.RawMessage, error) {
+func publicConfig(d *door.Description) (json.RawMessage, error) {
 	config := map[string]json.RawMessage{}
 	if d.Agent.Manifest != nil && len(d.Agent.Manifest.Raw) > 0 {
 		if err := json.Unmarshal(d.Agent.Manifest.Raw, &config); err != nil {
@@ -59,37 +61,37 @@ func publicConfig(d *Description) (json.RawMessage, error) {
 }
 
 // served returns the one agent of a local server, or nil.
-func (s *Server) served(r *http.Request) (*Description, error) {
-	agents, err := s.o.Agents.List(r.Context())
+func (p *Door) served(r *http.Request) (*door.Description, error) {
+	agents, err := p.door.Agents.List(r.Context())
 	if err != nil || len(agents) == 0 {
 		return nil, err
 	}
 	return &agents[0], nil
 }
 
-// handleCompatHealth says how the served agent is.
-func (s *Server) handleCompatHealth(w http.ResponseWriter, r *http.Request) error {
-	h, err := s.health(r.Context())
+// Health says how the served agent is.
+func (p *Door) Health(w http.ResponseWriter, r *http.Request) error {
+	h, err := p.door.Health(r.Context())
 	if err != nil {
 		return err
 	}
-	d, err := s.served(r)
+	d, err := p.served(r)
 	if err != nil {
 		return err
 	}
-	body := api.CompatHealth{Status: h.Status, Timestamp: time.Now().UTC(), UptimeSeconds: h.UptimeSeconds, Version: s.o.Version}
+	body := api.CompatHealth{Status: h.Status, Timestamp: time.Now().UTC(), UptimeSeconds: h.UptimeSeconds, Version: p.door.Version}
 	if d != nil {
 		body.AgentID, body.AgentName = d.Agent.ID, d.Agent.Name
 		if d.Agent.Manifest != nil {
 			body.Framework = d.Agent.Manifest.Framework
 		}
 	}
-	return s.answerJSON(w, r, body)
+	return p.door.AnswerJSON(w, r, body)
 }
 
-// handleArchitecture lists the entrypoints as the manifest names them.
-func (s *Server) handleArchitecture(w http.ResponseWriter, r *http.Request) error {
-	d, err := s.o.Agents.Describe(r.Context(), r.PathValue("agent"))
+// Architecture lists the entrypoints as the manifest names them.
+func (p *Door) Architecture(w http.ResponseWriter, r *http.Request) error {
+	d, err := p.door.Agents.Describe(r.Context(), r.PathValue("agent"))
 	if err != nil {
 		return err
 	}
@@ -109,85 +111,91 @@ func (s *Server) handleArchitecture(w http.ResponseWriter, r *http.Request) erro
 		return err
 	}
 	message := "Agent architecture retrieved successfully"
-	return s.answerJSON(w, r, api.CompatEnvelope{Success: true, Data: data, Message: &message, Timestamp: time.Now().UTC(), RequestID: envelopeID(w)})
+	return p.door.AnswerJSON(w, r, api.CompatEnvelope{Success: true, Data: data, Message: &message, Timestamp: time.Now().UTC(), RequestID: envelopeID(w)})
 }
 
-// compatStates are the published clients' words for a status.
-var compatStates = map[string][]invocation.Status{
+// A list has at most maxPage records.
+const (
+	defaultPage = 50
+	maxPage     = 1000
+)
+
+// states are the published clients' words for a status.
+var states = map[string][]invocation.Status{
 	"pending":   {invocation.Running, invocation.Queued},
 	"completed": {invocation.Succeeded},
 	"failed":    {invocation.FailedS, invocation.CanceledS, invocation.TimedOut},
 }
 
-// handleCompatInvocations lists an agent's records.
-func (s *Server) handleCompatInvocations(w http.ResponseWriter, r *http.Request) error {
-	d, err := s.o.Agents.Describe(r.Context(), r.PathValue("agent"))
+// Invocations lists an agent's records.
+func (p *Door) Invocations(w http.ResponseWriter, r *http.Request) error {
+	d, err := p.door.Agents.Describe(r.Context(), r.PathValue("agent"))
 	if err != nil {
 		return err
 	}
-	q := &query{values: r.URL.Query()}
-	limit := q.number("limit", defaultPage, maxPage)
-	wanted, known := compatStates[q.text("status")]
-	if q.text("status") == "" {
+	q := door.AnyQuery(r)
+	limit := q.Number("limit", defaultPage, maxPage)
+	wanted, known := states[q.Text("status")]
+	if q.Text("status") == "" {
 		wanted = []invocation.Status{""}
 	} else if !known {
-		q.refuse("status", "there is no status %q; there are pending, completed and failed", clip(q.text("status"), 64))
+		q.Refuse("status", "there is no status %q; there are pending, completed and failed", envelope.Clip(q.Text("status"), 64))
 	}
-	if q.err != nil {
-		return q.err
+	if q.Err != nil {
+		return q.Err
 	}
 	list := api.CompatInvocationList{AgentID: d.Agent.ID, Invocations: []api.CompatInvocation{}}
 	for _, status := range wanted {
-		records, _, err := s.o.History.Invocations(r.Context(), invocation.Filter{AgentID: d.Agent.ID, Status: status, Limit: limit})
+		records, _, err := p.door.History.Invocations(r.Context(), invocation.Filter{AgentID: d.Agent.ID, Status: status, Limit: limit})
 		if err != nil {
 			return err
 		}
 		for i := range records {
-			list.Invocations = append(list.Invocations, compatInvocation(&records[i]))
+			list.Invocations = append(list.Invocations, wireInvocation(&records[i]))
 		}
 	}
 	list.Invocations = newest(list.Invocations, limit)
 	list.TotalCount = len(list.Invocations)
-	return s.answerJSON(w, r, list)
+	return p.door.AnswerJSON(w, r, list)
 }
 
-// handleCompatStats sums up an agent's records.
-func (s *Server) handleCompatStats(w http.ResponseWriter, r *http.Request) error {
-	d, err := s.o.Agents.Describe(r.Context(), r.PathValue("agent"))
+// Stats sums up an agent's records.
+func (p *Door) Stats(w http.ResponseWriter, r *http.Request) error {
+	d, err := p.door.Agents.Describe(r.Context(), r.PathValue("agent"))
 	if err != nil {
 		return err
 	}
-	st, err := s.o.History.Stats(r.Context(), d.Agent.ID)
+	st, err := p.door.History.Stats(r.Context(), d.Agent.ID)
 	if err != nil {
 		return err
 	}
 	counts := api.CompatStatsCounts{
 		Total: st.Total, Completed: st.Succeeded, Failed: st.Failed + st.Canceled + st.TimedOut, Pending: st.Running,
-		AvgMS: milliseconds(st.AvgDuration),
+		AvgMS: door.Milliseconds(st.AvgDuration),
 	}
 	if st.Total > 0 {
 		counts.SuccessRate = 100 * float64(st.Succeeded) / float64(st.Total)
 	}
-	return s.answerJSON(w, r, api.CompatStats{AgentID: d.Agent.ID, Stats: counts})
+	return p.door.AnswerJSON(w, r, api.CompatStats{AgentID: d.Agent.ID, Stats: counts})
 }
 
-// handleCompatInvocation shows one record.
-func (s *Server) handleCompatInvocation(w http.ResponseWriter, r *http.Request) error {
-	rec, err := s.o.History.Invocation(r.Context(), r.PathValue("invocation"))
+// Invocation shows one record.
+func (p *Door) Invocation(w http.ResponseWriter, r *http.Request) error {
+	rec, err := p.door.History.Invocation(r.Context(), r.PathValue("invocation"))
 	if err != nil {
 		return err
 	}
-	return s.answerJSON(w, r, compatInvocation(rec))
+	return p.door.AnswerJSON(w, r, wireInvocation(rec))
 }
 
-func compatInvocation(rec *invocation.Record) api.CompatInvocation {
+func wireInvocation(rec *invocation.Record) api.CompatInvocation {
 	v := api.CompatInvocation{
 		InvocationID: rec.ID, AgentID: rec.AgentID, EntrypointTag: rec.Entrypoint, Status: "failed",
-		InputData: compatPayload(rec.Input), OutputData: compatPayload(rec.Output),
+		InputData: payload(rec.Input), OutputData: payload(rec.Output),
 		RequestTimestamp: rec.CreatedAt.UTC(), SDKType: rec.SDKType, ClientInfo: json.RawMessage("null"),
 	}
 	if rec.Client != "" {
-		v.ClientInfo = append(appendQuoted([]byte(`{"client":`), rec.Client), '}')
+		v.ClientInfo = append(door.AppendQuoted([]byte(`{"client":`), rec.Client), '}')
 	}
 	switch rec.Status {
 	case invocation.Queued, invocation.Running:
@@ -199,23 +207,23 @@ func compatInvocation(rec *invocation.Record) api.CompatInvocation {
 		if json.Unmarshal(rec.Error, &e) != nil || e.Message == "" {
 			e.Message = string(rec.Status)
 		}
-		message := compatMessage(fault.New(fault.Code(e.Code), "%s", e.Message))
+		message := message(fault.New(fault.Code(e.Code), "%s", e.Message))
 		v.ErrorDetail = &message
 	}
 	if !rec.FinishedAt.IsZero() {
-		at, ms := rec.FinishedAt.UTC(), milliseconds(rec.Timings.Total)
+		at, ms := rec.FinishedAt.UTC(), door.Milliseconds(rec.Timings.Total)
 		v.ResponseTimestamp, v.ExecutionTimeMS = &at, &ms
 	}
 	return v
 }
 
-// compatPayload is a recorded value; of one that was cut, its beginning as text.
-func compatPayload(p invocation.Payload) json.RawMessage {
+// payload is a recorded value; of one that was cut, its beginning as text.
+func payload(p invocation.Payload) json.RawMessage {
 	switch {
 	case len(p.JSON) == 0:
 		return json.RawMessage("null")
 	case p.Truncated:
-		return appendQuoted(nil, p.JSON)
+		return door.AppendQuoted(nil, p.JSON)
 	}
 	return p.JSON
 }

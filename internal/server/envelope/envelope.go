@@ -1,4 +1,7 @@
-package server
+// Package envelope reads the JSON around a call: it checks the whole text in
+// one pass and finds the parts of the call in it, without building values. What
+// the caller hands to the agent stays as it came.
+package envelope
 
 import (
 	"bytes"
@@ -7,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/agnivade/levenshtein"
 
@@ -17,61 +21,61 @@ import (
 // maxTimeout is the longest a caller may ask for; beyond it a number is a mistake.
 const maxTimeout = 7 * 24 * time.Hour
 
-// dialect is how one door names the fields of a call. "" where it has none.
-type dialect struct {
+// Dialect is how one door names the fields of a call. "" where it has none.
+type Dialect struct {
 	fields []string // by field
 	strict bool     // unknown fields are refused
 }
 
-// field indexes the parts of a call's envelope.
-type field int
+// Field indexes the parts of a call's envelope.
+type Field int
 
 const (
-	fEntrypoint field = iota
-	fInput
-	fArgs
-	fKwargs
-	fTimeout
-	fMetadata
-	fSession
-	fAsync
-	fMemory
-	fType
-	fRef
-	fLogs
+	Entrypoint Field = iota
+	Input
+	Args
+	Kwargs
+	Timeout
+	Metadata
+	Session
+	Async
+	Memory
+	Type
+	Ref
+	Logs
 	fieldCount
 )
 
-// The doors' dialects. What stands at fInput may be an object or a list.
+// The doors' dialects. What stands at Input may be an object or a list.
 var (
-	v1Dialect = dialect{strict: true, fields: []string{
-		fEntrypoint: "entrypoint", fInput: "input", fArgs: "args", fTimeout: "timeout_seconds",
-		fMetadata: "metadata", fSession: "session_id",
+	V1 = Dialect{strict: true, fields: []string{
+		Entrypoint: "entrypoint", Input: "input", Args: "args", Timeout: "timeout_seconds",
+		Metadata: "metadata", Session: "session_id",
 	}}
-	socketDialect = dialect{strict: true, fields: []string{
-		fEntrypoint: "entrypoint", fInput: "input", fArgs: "args", fTimeout: "timeout_seconds",
-		fMetadata: "metadata", fSession: "session_id", fType: "type", fRef: "ref", fLogs: "logs",
+	Socket = Dialect{strict: true, fields: []string{
+		Entrypoint: "entrypoint", Input: "input", Args: "args", Timeout: "timeout_seconds",
+		Metadata: "metadata", Session: "session_id", Type: "type", Ref: "ref", Logs: "logs",
 	}}
-	compatDialect = dialect{fields: []string{
-		fEntrypoint: "entrypoint_tag", fArgs: "input_args", fKwargs: "input_kwargs", fTimeout: "timeout_seconds",
-		fAsync: "async_execution", fMemory: "persistent_memory",
+	Compat = Dialect{fields: []string{
+		Entrypoint: "entrypoint_tag", Args: "input_args", Kwargs: "input_kwargs", Timeout: "timeout_seconds",
+		Async: "async_execution", Memory: "persistent_memory",
 	}}
 )
 
-// envelope is where the parts of a call stand in its text. The payloads in it
+// Envelope is where the parts of a call stand in its text. The payloads in it
 // were checked to be well-formed and are otherwise untouched.
-type envelope struct {
+type Envelope struct {
 	text    []byte
-	dialect *dialect
+	dialect *Dialect
 	parts   [fieldCount]span
 	// bad is the first field that is not as the dialect has it. Reading goes
 	// on past it, so that an answer can still name what it is about.
 	bad error
 }
 
-// readEnvelope finds the parts of a call in one pass over its text.
-func readEnvelope(text []byte, d *dialect) (envelope, error) {
-	e := envelope{text: text, dialect: d}
+// Read finds the parts of a call in one pass over its text.
+func Read(text []byte, d *Dialect) (Envelope, error) {
+	e := Envelope{text: text, dialect: d}
 	if err := checkUTF8(text); err != nil {
 		return e, err
 	}
@@ -87,7 +91,7 @@ func readEnvelope(text []byte, d *dialect) (envelope, error) {
 }
 
 // put files one member of the envelope.
-func (e *envelope) put(key []byte, value span) {
+func (e *Envelope) put(key []byte, value span) {
 	f, known := e.dialect.find(key)
 	switch {
 	case !known && e.dialect.strict && e.bad == nil:
@@ -101,13 +105,13 @@ func (e *envelope) put(key []byte, value span) {
 	}
 }
 
-func (d *dialect) find(key []byte) (field, bool) {
+func (d *Dialect) find(key []byte) (Field, bool) {
 	if bytes.IndexByte(key, '\\') >= 0 {
 		key = []byte(unquoted(key))
 	}
 	for i, name := range d.fields {
 		if string(key) == name && name != "" {
-			return field(i), true
+			return Field(i), true
 		}
 	}
 	return 0, false
@@ -123,8 +127,8 @@ func unquoted(key []byte) string {
 }
 
 // unknown is the error for a field that the dialect does not have.
-func (d *dialect) unknown(key string) error {
-	key = clip(key, 64)
+func (d *Dialect) unknown(key string) error {
+	key = Clip(key, 64)
 	nearest, best := "", 4
 	names := make([]string, 0, len(d.fields))
 	for _, name := range d.fields {
@@ -143,15 +147,15 @@ func (d *dialect) unknown(key string) error {
 	return err.WithField(key).WithSuggestion("The fields are %s. Arguments of the agent belong into input.", strings.Join(names, ", "))
 }
 
-// present reports whether the part is there and not null.
-func (e *envelope) present(f field) bool {
+// Present reports whether the part is there and not null.
+func (e *Envelope) Present(f Field) bool {
 	p := e.parts[f]
 	return p.to != 0 && e.text[p.from] != 'n'
 }
 
-// str returns a string part, "" when it is absent.
-func (e *envelope) str(f field) (string, error) {
-	if !e.present(f) {
+// Str returns a string part, "" when it is absent.
+func (e *Envelope) Str(f Field) (string, error) {
+	if !e.Present(f) {
 		return "", nil
 	}
 	raw := e.parts[f].of(e.text)
@@ -168,9 +172,9 @@ func (e *envelope) str(f field) (string, error) {
 	return string(raw[1 : len(raw)-1]), nil
 }
 
-// truth returns a boolean part, false when it is absent.
-func (e *envelope) truth(f field) (bool, error) {
-	if !e.present(f) {
+// Truth returns a boolean part, false when it is absent.
+func (e *Envelope) Truth(f Field) (bool, error) {
+	if !e.Present(f) {
 		return false, nil
 	}
 	switch e.text[e.parts[f].from] {
@@ -183,8 +187,8 @@ func (e *envelope) truth(f field) (bool, error) {
 }
 
 // raw returns a part that must start with the given bracket, nil when absent.
-func (e *envelope) raw(f field, bracket byte, what string) (json.RawMessage, error) {
-	if !e.present(f) {
+func (e *Envelope) raw(f Field, bracket byte, what string) (json.RawMessage, error) {
+	if !e.Present(f) {
 		return nil, nil
 	}
 	if e.text[e.parts[f].from] != bracket {
@@ -194,30 +198,30 @@ func (e *envelope) raw(f field, bracket byte, what string) (json.RawMessage, err
 }
 
 // timeout returns the caller's wish, 0 when there is none.
-func (e *envelope) timeout() (time.Duration, error) {
-	if !e.present(fTimeout) {
+func (e *Envelope) timeout() (time.Duration, error) {
+	if !e.Present(Timeout) {
 		return 0, nil
 	}
-	seconds, err := strconv.ParseFloat(string(e.parts[fTimeout].of(e.text)), 64)
+	seconds, err := strconv.ParseFloat(string(e.parts[Timeout].of(e.text)), 64)
 	if err != nil || math.IsInf(seconds, 0) {
-		return 0, e.wrongType(fTimeout, "a number of seconds")
+		return 0, e.wrongType(Timeout, "a number of seconds")
 	}
 	if seconds <= 0 || seconds > maxTimeout.Seconds() {
-		name := e.dialect.fields[fTimeout]
+		name := e.dialect.fields[Timeout]
 		return 0, fault.New(fault.Validation, "%s must be above 0 and at most %.0f", name, maxTimeout.Seconds()).WithField(name)
 	}
 	return max(time.Duration(seconds*float64(time.Second)), 1), nil
 }
 
 // arguments returns what the call hands to the entrypoint.
-func (e *envelope) arguments() (args, kwargs json.RawMessage, err error) {
-	if args, err = e.raw(fArgs, '[', "a list"); err != nil {
+func (e *Envelope) arguments() (args, kwargs json.RawMessage, err error) {
+	if args, err = e.raw(Args, '[', "a list"); err != nil {
 		return nil, nil, err
 	}
-	if kwargs, err = e.raw(fKwargs, '{', "an object"); err != nil || !e.present(fInput) {
+	if kwargs, err = e.raw(Kwargs, '{', "an object"); err != nil || !e.Present(Input) {
 		return args, kwargs, err
 	}
-	input := e.parts[fInput].of(e.text)
+	input := e.parts[Input].of(e.text)
 	switch {
 	case input[0] == '{':
 		return args, input, nil
@@ -227,18 +231,18 @@ func (e *envelope) arguments() (args, kwargs json.RawMessage, err error) {
 	case input[0] == '[':
 		return input, nil, nil
 	}
-	return nil, nil, e.wrongType(fInput, "an object of keyword arguments or a list of positional ones")
+	return nil, nil, e.wrongType(Input, "an object of keyword arguments or a list of positional ones")
 }
 
-// call fills in what every door's envelope says.
-func (e *envelope) call(req *invocation.Request) (err error) {
-	if req.Entrypoint, err = e.str(fEntrypoint); err != nil {
+// Call fills in what every door's envelope says.
+func (e *Envelope) Call(req *invocation.Request) (err error) {
+	if req.Entrypoint, err = e.Str(Entrypoint); err != nil {
 		return err
 	}
 	if req.Args, req.Kwargs, err = e.arguments(); err != nil {
 		return err
 	}
-	if req.Metadata, err = e.raw(fMetadata, '{', "an object"); err != nil {
+	if req.Metadata, err = e.raw(Metadata, '{', "an object"); err != nil {
 		return err
 	}
 	if req.Timeout, err = e.timeout(); err != nil {
@@ -249,28 +253,60 @@ func (e *envelope) call(req *invocation.Request) (err error) {
 
 // refuseUnbuilt refuses what is specified and not built yet: ignoring it would
 // give the caller something else than what was asked for.
-func (e *envelope) refuseUnbuilt() error {
-	if e.present(fSession) {
-		return notBuilt("session_id")
+func (e *Envelope) refuseUnbuilt() error {
+	if e.Present(Session) {
+		return NotBuilt("session_id")
 	}
-	for _, f := range [...]field{fAsync, fMemory} {
-		on, err := e.truth(f)
+	for _, f := range [...]Field{Async, Memory} {
+		on, err := e.Truth(f)
 		if err != nil {
 			return err
 		}
 		if on {
-			return notBuilt(e.dialect.fields[f])
+			return NotBuilt(e.dialect.fields[f])
 		}
 	}
 	return nil
 }
 
-// notBuilt refuses a field, header or route by name.
-func notBuilt(name string) error {
+// NotBuilt refuses a field, header or route by name.
+func NotBuilt(name string) error {
 	return fault.New(fault.NotImplemented, "%s is not implemented yet", name).WithField(name)
 }
 
-func (e *envelope) wrongType(f field, want string) error {
+func (e *Envelope) wrongType(f Field, want string) error {
 	name := e.dialect.fields[f]
 	return fault.New(fault.Validation, "%s must be %s", name, want).WithField(name)
+}
+
+func checkUTF8(text []byte) error {
+	if utf8.Valid(text) {
+		return nil
+	}
+	return fault.New(fault.Validation, "the body is not UTF-8 text")
+}
+
+// notAnObject says what is wrong with a text that is no JSON object. at is
+// where reading stopped.
+func notAnObject(text []byte, at int) error {
+	if len(bytes.TrimSpace(text)) == 0 {
+		return fault.New(fault.Validation, "the body is empty; send a JSON object")
+	}
+	if json.Valid(text) {
+		return fault.New(fault.Validation, "the body must be a JSON object")
+	}
+	line := 1 + bytes.Count(text[:min(at, len(text))], []byte("\n"))
+	column := min(at, len(text)) - bytes.LastIndexByte(text[:min(at, len(text))], '\n')
+	return fault.New(fault.Validation, "the body is not JSON: line %d, column %d is wrong", line, column)
+}
+
+// Clip shortens text from outside before it goes into a message.
+func Clip(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit] + "…"
 }

@@ -1,12 +1,14 @@
-package server
+package door
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,17 +50,20 @@ var statuses = map[fault.Code]int{
 	fault.NotImplemented:      http.StatusNotImplemented,
 }
 
-// statusOf returns the HTTP status of a code.
-func statusOf(code fault.Code) int {
+// Codes lists the codes there are.
+func Codes() []fault.Code { return slices.Sorted(maps.Keys(statuses)) }
+
+// StatusOf returns the HTTP status of a code.
+func StatusOf(code fault.Code) int {
 	if status, ok := statuses[code]; ok {
 		return status
 	}
 	return http.StatusInternalServerError
 }
 
-// public turns any error into one that may be shown: what carries no code is
+// Public turns any error into one that may be shown: what carries no code is
 // logged here and becomes INTERNAL_ERROR.
-func (s *Server) public(ctx context.Context, requestID string, err error) *fault.Error {
+func (d *Door) Public(ctx context.Context, RequestID string, err error) *fault.Error {
 	f := fault.As(err)
 	if f != nil && f.Code != fault.Internal {
 		return f
@@ -66,12 +71,12 @@ func (s *Server) public(ctx context.Context, requestID string, err error) *fault
 	if f == nil && errors.Is(err, context.Canceled) {
 		return fault.New(fault.Canceled, "the call was canceled")
 	}
-	s.o.Log.ErrorContext(ctx, "request failed", slog.String("request_id", requestID), slog.Any("error", err))
+	d.Log.ErrorContext(ctx, "request failed", slog.String("request_id", RequestID), slog.Any("error", err))
 	return fault.New(fault.Internal, "internal error; the server's log has more under the request ID")
 }
 
-// wireError is f as clients see it.
-func wireError(f *fault.Error, requestID, invocationID string) *api.Error {
+// WireError is f as clients see it.
+func WireError(f *fault.Error, RequestID, invocationID string) *api.Error {
 	return &api.Error{
 		Code:             string(f.Code),
 		Message:          f.Message,
@@ -79,25 +84,13 @@ func wireError(f *fault.Error, requestID, invocationID string) *api.Error {
 		Field:            f.Field,
 		Suggestion:       f.Suggestion,
 		InvocationID:     invocationID,
-		RequestID:        requestID,
+		RequestID:        RequestID,
 		DocumentationURL: documentation + strings.ToLower(string(f.Code)),
 	}
 }
 
-// fail answers with err, as the /v1 door does.
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var call *callError
-	invocationID := ""
-	if errors.As(err, &call) {
-		invocationID = call.id
-	}
-	f := s.public(r.Context(), requestID(w), err)
-	setErrorHeaders(w.Header(), f)
-	writeJSON(w, statusOf(f.Code), api.ErrorBody{Error: *wireError(f, requestID(w), invocationID)})
-}
-
-// setErrorHeaders adds what HTTP wants beside the body.
-func setErrorHeaders(h http.Header, f *fault.Error) {
+// SetErrorHeaders adds what HTTP wants beside the body.
+func SetErrorHeaders(h http.Header, f *fault.Error) {
 	switch f.Code {
 	case fault.Overloaded, fault.AgentUnavailable, fault.RateLimited:
 		wait := f.RetryAfter
@@ -111,9 +104,9 @@ func setErrorHeaders(h http.Header, f *fault.Error) {
 	}
 }
 
-// writeJSON answers with a small body. An error of the write has no one left
+// WriteJSON answers with a small body. An error of the write has no one left
 // to hear it: the client is gone.
-func writeJSON(w http.ResponseWriter, status int, body any) {
+func WriteJSON(w http.ResponseWriter, status int, body any) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		status = http.StatusInternalServerError
@@ -125,3 +118,13 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.WriteHeader(status)
 	_, _ = w.Write(append(text, '\n'))
 }
+
+// CallError is the failure of an invocation that exists.
+type CallError struct {
+	// ID is the invocation's, "" if there is none.
+	ID  string
+	Err error
+}
+
+func (e *CallError) Error() string { return e.Err.Error() }
+func (e *CallError) Unwrap() error { return e.Err }

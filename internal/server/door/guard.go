@@ -1,4 +1,4 @@
-package server
+package door
 
 import (
 	"net/http"
@@ -7,18 +7,22 @@ import (
 	"strings"
 
 	"github.com/runagent/runagent/internal/fault"
+
+	"github.com/runagent/runagent/internal/server/envelope"
 )
 
-// guard keeps web pages out that the author did not invite. A browser lets
+// Guard keeps web pages out that the author did not invite. A browser lets
 // any page send requests to this machine; what it can't hide is the page's
 // Origin, and, when a name was rebound to this machine's address, the Host.
-type guard struct {
+type Guard struct {
 	hosts, origins     map[string]bool
 	anyHost, anyOrigin bool
 }
 
-func newGuard(hosts, origins []string) guard {
-	g := guard{hosts: map[string]bool{}, origins: map[string]bool{}}
+// NewGuard returns a guard that lets in loopback names, the given hosts and the
+// pages of the given origins; "*" stands for any.
+func NewGuard(hosts, origins []string) Guard {
+	g := Guard{hosts: map[string]bool{}, origins: map[string]bool{}}
 	for _, h := range hosts {
 		g.anyHost = g.anyHost || h == "*"
 		g.hosts[strings.ToLower(strings.Trim(h, "[]"))] = true
@@ -30,11 +34,11 @@ func newGuard(hosts, origins []string) guard {
 	return g
 }
 
-// admit checks who calls. It is done when it has answered the request itself:
+// Admit checks who calls. It is done when it has answered the request itself:
 // a browser's question whether a page may call.
-func (g *guard) admit(w http.ResponseWriter, r *http.Request) (done bool, err error) {
+func (g *Guard) Admit(w http.ResponseWriter, r *http.Request) (done bool, err error) {
 	if !g.anyHost && !g.hostAllowed(r.Host) {
-		return false, fault.New(fault.Permission, "the host name %q is not one of this server's", clip(r.Host, 128)).
+		return false, fault.New(fault.Permission, "the host name %q is not one of this server's", envelope.Clip(r.Host, 128)).
 			WithSuggestion("Call it as localhost, or start the server with this name allowed.")
 	}
 	origin := r.Header.Get("Origin")
@@ -42,8 +46,8 @@ func (g *guard) admit(w http.ResponseWriter, r *http.Request) (done bool, err er
 		return false, nil
 	}
 	if !g.anyOrigin && !g.origins[strings.ToLower(origin)] {
-		return false, fault.New(fault.Permission, "web pages of %q may not call this server", clip(origin, 128)).
-			WithSuggestion("Start the server with --cors-origin %s to allow it.", clip(origin, 128))
+		return false, fault.New(fault.Permission, "web pages of %q may not call this server", envelope.Clip(origin, 128)).
+			WithSuggestion("Start the server with --cors-origin %s to allow it.", envelope.Clip(origin, 128))
 	}
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", origin)
@@ -73,7 +77,7 @@ func preflight(w http.ResponseWriter, r *http.Request) {
 
 // hostAllowed reports whether a Host header names this server: a loopback
 // name or address, or a configured one, on any port.
-func (g *guard) hostAllowed(host string) bool {
+func (g *Guard) hostAllowed(host string) bool {
 	name := hostname(host)
 	if strings.EqualFold(name, "localhost") {
 		return true
