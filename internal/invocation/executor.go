@@ -101,6 +101,9 @@ func (x *Executor) Execute(ctx context.Context, req Request, emit func(Event) er
 	if err = j.started(call.ID); err == nil {
 		res, err = x.o.Invoker.Invoke(ctx, call, j.event)
 	}
+	if err == nil && len(callable.Extractor) > 0 && len(res.Output) > 0 {
+		res.Output, err = extract(res.Output, callable.Extractor)
+	}
 	res.Timings.Total = time.Since(now)
 	res.Timings.FirstChunk = j.firstChunk
 	res.Chunks, res.Streams = j.chunks, callable.Streams
