@@ -45,13 +45,13 @@ func (s *Server) fence(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if p == http.ErrAbortHandler { //nolint:errorlint // a sentinel that net/http compares by identity
-		panic(p)
+		panic(p) //nolint:forbidigo // passed on to net/http, whose it is
 	}
 	s.door.Log.ErrorContext(r.Context(), "handler panicked", slog.String("request_id", door.RequestID(w)),
 		slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 	if w.Header()["Content-Type"] != nil {
 		// The answer has begun: cut the connection, or a half looks whole.
-		panic(http.ErrAbortHandler)
+		panic(http.ErrAbortHandler) //nolint:forbidigo // how net/http is told to cut a connection
 	}
 	s.failDoor(w, r, fault.New(fault.Internal, "panic: %v", p))
 }

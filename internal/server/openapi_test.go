@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/runagent/runagent/internal/server/openapi"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/runagent/runagent/internal/server/openapi"
 )
 
 func TestOpenAPI(t *testing.T) {

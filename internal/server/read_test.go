@@ -176,7 +176,7 @@ func TestCompatReads(t *testing.T) {
 		t.Errorf("info: %s", a.body)
 	}
 	for _, path := range []string{"/api/v1/agents/nobody/architecture", "/api/v1/invocations/nothing", "/api/v1/agents/nobody/invocations"} {
-		if a := fx.do(http.MethodGet, path, ""); a.StatusCode != 404 || !strings.Contains(string(a.body), `"detail":`) {
+		if a := fx.do(http.MethodGet, path, ""); a.StatusCode != http.StatusNotFound || !strings.Contains(string(a.body), `"detail":`) {
 			t.Errorf("%s: %d %s", path, a.StatusCode, a.body)
 		}
 	}
@@ -192,7 +192,7 @@ func TestUnknownRoutes(t *testing.T) {
 	if a.Header.Get("Allow") != "POST, OPTIONS" {
 		t.Errorf("Allow is %q", a.Header.Get("Allow"))
 	}
-	if o := fx.do(http.MethodOptions, "/v1/agents", ""); o.StatusCode != 204 || o.Header.Get("Allow") != "GET, HEAD, OPTIONS" {
+	if o := fx.do(http.MethodOptions, "/v1/agents", ""); o.StatusCode != http.StatusNoContent || o.Header.Get("Allow") != "GET, HEAD, OPTIONS" {
 		t.Errorf("OPTIONS: %d %v", o.StatusCode, o.Header)
 	}
 	for _, path := range []string{"/v1/agents/echo/batch", "/v1/invocations/x/replay"} {
@@ -213,7 +213,7 @@ func TestRequestID(t *testing.T) {
 			t.Errorf("%q is no UUID", got)
 		}
 	}
-	if door.NewRequestID() == door.NewRequestID() {
+	if one, other := door.NewRequestID(), door.NewRequestID(); one == other {
 		t.Error("two request IDs are the same")
 	}
 }

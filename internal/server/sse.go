@@ -31,7 +31,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, req invocation.R
 		f := s.door.Public(r.Context(), req.RequestID, err)
 		data, err := json.Marshal(door.WireError(f, req.RequestID, out.ID))
 		if err != nil {
-			return nil //nolint:nilerr // the stream has begun: there is no other way to answer
+			return nil // the stream has begun: there is no other way to answer
 		}
 		_ = c.events.Send("error", c.seq+1, func(dst []byte) []byte { return append(dst, data...) })
 		return nil

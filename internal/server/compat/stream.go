@@ -97,7 +97,8 @@ func (c *call) run(body []byte) {
 	}
 	c.pause()
 	seconds := time.Since(begin).Seconds()
-	c.sock.Send(api.CompatFrame{Type: "status", Status: "stream_completed", TotalChunks: &c.chunks,
+	// A client that has gone needs no last frame.
+	_ = c.sock.Send(api.CompatFrame{Type: "status", Status: "stream_completed", TotalChunks: &c.chunks,
 		ExecutionTime: &seconds, InvocationID: out.ID})
 	c.sock.Status = websocket.StatusNormalClosure
 }

@@ -79,8 +79,10 @@ func appendMS(dst []byte, d time.Duration) []byte {
 	return strconv.AppendFloat(dst, Milliseconds(d), 'f', -1, 64)
 }
 
+// Milliseconds returns d in milliseconds, to the microsecond.
 func Milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
+// WireTimings returns the stages of an invocation as the wire has them.
 func WireTimings(t invocation.Timings) *api.Timings {
 	return &api.Timings{
 		Queue: Milliseconds(t.Queue), Start: Milliseconds(t.Start), Call: Milliseconds(t.Call),

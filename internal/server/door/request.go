@@ -26,7 +26,9 @@ func SaneID(id string) bool {
 	}
 	for i := range len(id) {
 		c := id[i]
-		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || strings.IndexByte("-_.:", c) >= 0) {
+		switch {
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', strings.IndexByte("-_.:", c) >= 0:
+		default:
 			return false
 		}
 	}

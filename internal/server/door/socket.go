@@ -48,7 +48,7 @@ func (d *Door) OpenSocket(w http.ResponseWriter, r *http.Request) (*Socket, erro
 	if err != nil {
 		d.Sockets.leave()
 		// Accept has answered already.
-		panic(http.ErrAbortHandler)
+		panic(http.ErrAbortHandler) //nolint:forbidigo // how net/http is told to cut a connection
 	}
 	conn.SetReadLimit(d.MaxBytes)
 	k := &Socket{d: d, Conn: conn}

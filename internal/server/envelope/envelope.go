@@ -30,6 +30,7 @@ type Dialect struct {
 // Field indexes the parts of a call's envelope.
 type Field int
 
+// The fields of both doors' envelopes.
 const (
 	Entrypoint Field = iota
 	Input
