@@ -14,8 +14,6 @@ import (
 )
 
 const (
-	// discoveryFile is the database that published clients read.
-	discoveryFile = "runagent_local.db"
 	// countEvery is how often the numbers of calls are told there.
 	countEvery = 10 * time.Second
 	// aliveWithin is how soon a server that lives answers on loopback.
@@ -25,7 +23,7 @@ const (
 // openDiscovery opens the discovery database. Without it agents serve as
 // well: clients then need host and port.
 func (s *service) openDiscovery() {
-	db, err := discovery.Open(filepath.Join(s.o.DiscoveryDir, discoveryFile))
+	db, err := discovery.Open(filepath.Join(s.o.DiscoveryDir, discovery.FileName))
 	if err != nil {
 		s.o.Console.OnWarning("clients can't find this agent by name, only by host and port: " + err.Error())
 		return

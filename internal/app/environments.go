@@ -100,9 +100,9 @@ func (e *environments) withRequirements(ctx context.Context, a *agent.Agent, bas
 
 // zygotes returns the zygotes that forks instances of rev, made when first asked for.
 func (e *environments) zygotes(rev *deploy.Revision) *zygote.Keeper {
+	in := e.interpreter(rev)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	in := e.built[rev.Environment.Key]
 	env := in.StartEnv(e.o.Environ, literals(rev.Agent.Manifest))
 	key := rev.Environment.Key + "\x00" + strings.Join(env, "\x00")
 	if n := e.keepers[key]; n != nil {
@@ -118,6 +118,13 @@ func (e *environments) zygotes(rev *deploy.Revision) *zygote.Keeper {
 	})
 	e.keepers[key] = n
 	return n
+}
+
+// interpreter returns what Build found or made for rev.
+func (e *environments) interpreter(rev *deploy.Revision) *python.Interpreter {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.built[rev.Environment.Key]
 }
 
 // retain ends the keepers that no given revision needs.

@@ -56,9 +56,7 @@ func (r *runner) admission(rev *deploy.Revision) (instance.Admission, error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return instance.Admission{}, err
 	}
-	r.envs.mu.Lock()
-	in := r.envs.built[rev.Environment.Key]
-	r.envs.mu.Unlock()
+	in := r.envs.interpreter(rev)
 	a := instance.Admission{
 		AgentID: rev.Agent.ID, AgentName: rev.Agent.Name, Dir: rev.Agent.Dir, Snapshot: rev.Snapshot, DataDir: data,
 		Env: in.AgentEnv(r.o.Environ, rev.Vars, map[string]string{

@@ -2,6 +2,7 @@ package instance
 
 import (
 	"encoding/json"
+	"strconv"
 	"sync"
 	"time"
 
@@ -113,7 +114,7 @@ func callMetadata(c invocation.Call) []byte {
 	b := make([]byte, 0, 128+len(c.Metadata))
 	b = append(b, `{"invocation_id":"`...)
 	b = append(b, c.ID...)
-	b = append(b, `","attempt":1`...)
+	b = strconv.AppendInt(append(b, `","attempt":`...), int64(c.Attempt), 10)
 	if c.SessionID != "" {
 		b = append(b, `,"session_id":`...)
 		b = appendJSONString(b, c.SessionID)

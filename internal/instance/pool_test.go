@@ -32,12 +32,17 @@ func startPool(t *testing.T, l *instancetest.Launcher, change func(*Spec)) *Pool
 	if err != nil {
 		t.Fatalf("start pool: %v", err)
 	}
+	stopAtEnd(t, p)
+	return p
+}
+
+// stopAtEnd stops the pool when the test is over.
+func stopAtEnd(t testing.TB, p *Pool) {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		p.Stop(ctx)
 	})
-	return p
 }
 
 func aCall(kwargs string) invocation.Call {

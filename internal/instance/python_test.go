@@ -93,11 +93,7 @@ func pythonPool(t testing.TB, source string, entrypoints []AdmittedEntrypoint, c
 	if err != nil {
 		t.Fatalf("start pool: %v", err)
 	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		p.Stop(ctx)
-	})
+	stopAtEnd(t, p)
 	return p, n
 }
 

@@ -109,7 +109,7 @@ func (d *Driver) Close() error {
 	_ = g.conn.CloseWrite()
 	<-g.gone
 	err := g.cmd.Wait()
-	d.lost(g)
+	d.lost()
 	d.wg.Wait()
 	if err != nil {
 		return fmt.Errorf("guard: %w", err)
@@ -225,7 +225,7 @@ func (d *Driver) listen(g *guardLink) {
 	if crashed {
 		err := g.cmd.Wait()
 		d.o.Log.Error("the guard process ended; what it guarded is killed", "error", err)
-		d.lost(g)
+		d.lost()
 	}
 }
 
@@ -306,7 +306,7 @@ func (d *Driver) sweep() {
 }
 
 // lost settles everything after the guard went.
-func (d *Driver) lost(*guardLink) {
+func (d *Driver) lost() {
 	d.mu.Lock()
 	procs := d.procs
 	d.procs = map[int]*process{}
