@@ -36,6 +36,16 @@ type Manifest struct {
 	dir string    // the agent's folder, "" when only a text was parsed
 }
 
+// HasPython reports whether any entrypoint is Python code, not a webhook.
+func (m *Manifest) HasPython() bool {
+	for _, e := range m.Entrypoints {
+		if e.WebhookURL == "" {
+			return true
+		}
+	}
+	return false
+}
+
 // Entrypoint is one callable of the agent as the manifest names it.
 type Entrypoint struct {
 	Tag         string

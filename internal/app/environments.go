@@ -49,6 +49,9 @@ func newEnvironments(o ServeOptions, shim string, driver sandbox.Driver, onLog f
 
 // Build implements deploy.Builder.
 func (e *environments) Build(ctx context.Context, rev *deploy.Revision) (deploy.Environment, error) {
+	if !rev.Agent.Manifest.HasPython() {
+		return deploy.Environment{}, nil // webhooks need none
+	}
 	base, err := e.find(ctx, rev.Agent)
 	if err != nil {
 		return deploy.Environment{}, err
@@ -98,9 +101,13 @@ func (e *environments) withRequirements(ctx context.Context, a *agent.Agent, bas
 	return e.builder.Build(ctx, build.Request{Dir: a.Dir, Requirements: a.Manifest.Requirements, Python: base})
 }
 
-// zygotes returns the zygotes that forks instances of rev, made when first asked for.
+// zygotes returns the zygotes that forks instances of rev, made when first
+// asked for, or nil when it has none.
 func (e *environments) zygotes(rev *deploy.Revision) *zygote.Keeper {
 	in := e.interpreter(rev)
+	if in == nil {
+		return nil
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	env := in.StartEnv(e.o.Environ, literals(rev.Agent.Manifest))

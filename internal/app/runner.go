@@ -1,13 +1,17 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/instance"
+	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/webhookcall"
 )
 
 // The bounds of what an instance may send.
@@ -16,16 +20,37 @@ const (
 	maxLogLineBytes = 16 << 10
 )
 
-// runner runs revisions on the instances of this machine. It implements deploy.Pools.
+// runner runs revisions: their Python on the instances of this machine, their
+// webhooks by requests. It implements deploy.Pools and invocation.Invoker.
 type runner struct {
 	o     ServeOptions
 	envs  *environments
 	pools *instance.Pools
+	hooks *webhookcall.Hooks
 	logs  *logbook
 }
 
 // Start implements deploy.Pools.
 func (r *runner) Start(ctx context.Context, rev *deploy.Revision) ([]agent.Callable, error) {
+	m := rev.Agent.Manifest
+	var callables []agent.Callable
+	if m.HasPython() {
+		var err error
+		if callables, err = r.startPool(ctx, rev); err != nil {
+			return nil, err
+		}
+	}
+	callables = append(callables, r.hooks.Start(rev.ID, m.Entrypoints)...)
+	place := map[string]int{}
+	for i, e := range m.Entrypoints {
+		place[e.Tag] = i
+	}
+	slices.SortStableFunc(callables, func(a, b agent.Callable) int { return cmp.Compare(place[a.Tag], place[b.Tag]) })
+	return callables, nil
+}
+
+// startPool makes the instances of a revision that has Python entrypoints.
+func (r *runner) startPool(ctx context.Context, rev *deploy.Revision) ([]agent.Callable, error) {
 	zygotes := r.envs.zygotes(rev)
 	admission, err := r.admission(rev)
 	if err != nil {
@@ -46,7 +71,16 @@ func (r *runner) Start(ctx context.Context, rev *deploy.Revision) ([]agent.Calla
 
 // Drain implements deploy.Pools.
 func (r *runner) Drain(ctx context.Context, rev *deploy.Revision) {
+	r.hooks.Stop(ctx, rev.ID)
 	r.pools.Stop(ctx, rev.ID)
+}
+
+// Invoke implements invocation.Invoker.
+func (r *runner) Invoke(ctx context.Context, call invocation.Call, emit func(invocation.Event) error) (invocation.Result, error) {
+	if r.hooks.Has(call.Revision, call.Entrypoint) {
+		return r.hooks.Invoke(ctx, call, emit)
+	}
+	return r.pools.Invoke(ctx, call, emit)
 }
 
 // admission is what the instances of rev are told before they import it.
@@ -91,4 +125,7 @@ func withManifest(callables []agent.Callable, m *agent.Manifest) []agent.Callabl
 	return callables
 }
 
-var _ deploy.Pools = (*runner)(nil)
+var (
+	_ deploy.Pools       = (*runner)(nil)
+	_ invocation.Invoker = (*runner)(nil)
+)

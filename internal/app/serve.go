@@ -25,6 +25,7 @@ import (
 	"github.com/runagent/runagent/internal/server"
 	"github.com/runagent/runagent/internal/store"
 	"github.com/runagent/runagent/internal/watch"
+	"github.com/runagent/runagent/internal/webhookcall"
 	"github.com/runagent/runagent/shim"
 )
 
@@ -41,6 +42,8 @@ type service struct {
 	driver   *none.Driver
 	envs     *environments
 	pools    instance.Pools
+	hooks    *webhookcall.Hooks
+	runner   *runner
 	traffic  deploy.Traffic
 	deployer *deploy.Deployer
 	server   *server.Server
@@ -110,9 +113,10 @@ func (s *service) prepare(ctx context.Context) (*deploy.Revision, error) {
 	})
 	s.envs = newEnvironments(s.o, s.shim, s.driver, s.logs.Append)
 	s.own(func(context.Context) { s.envs.retain(nil) })
+	s.hooks = webhookcall.New(webhookcall.Options{MaxResult: maxResultBytes, UserAgent: "runagent/" + s.o.Version})
+	s.runner = &runner{o: s.o, envs: s.envs, pools: &s.pools, hooks: s.hooks, logs: s.logs}
 	s.deployer = deploy.New(deploy.Options{
-		Builder: s.envs, Traffic: &s.traffic, DrainTimeout: drainTimeout, Log: s.o.Log,
-		Pools: &runner{o: s.o, envs: s.envs, pools: &s.pools, logs: s.logs},
+		Builder: s.envs, Traffic: &s.traffic, DrainTimeout: drainTimeout, Log: s.o.Log, Pools: s.runner,
 	})
 	s.own(s.deployer.Close)
 	if err := s.newServer(); err != nil {
@@ -136,7 +140,7 @@ const drainTimeout = 5 * time.Minute
 
 func (s *service) newServer() error {
 	s.executor = invocation.NewExecutor(invocation.Options{
-		Directory: &s.traffic, Invoker: &s.pools, Recorder: s.history, Log: s.o.Log,
+		Directory: &s.traffic, Invoker: s.runner, Recorder: s.history, Log: s.o.Log,
 	})
 	var hosts []string
 	if s.o.Insecure {
@@ -312,5 +316,5 @@ func (s *service) stop(ctx context.Context) {
 
 func (s *service) inFlight() int {
 	n, _ := s.pools.InFlight()
-	return n
+	return n + s.hooks.InFlight()
 }

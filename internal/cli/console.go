@@ -41,8 +41,12 @@ func (c *console) OnReady(ready app.Ready) {
 	if ready.WantedPort != 0 {
 		fmt.Fprintln(c.talk, c.colours.yellow(fmt.Sprintf("Port %d is taken; this is another one.", ready.WantedPort)))
 	}
-	fmt.Fprintf(c.out, "Serving %s at %s (ready in %s, Python %s)\n\n",
-		c.colours.bold(oneLine(ready.Agent.Name)), c.colours.bold(ready.URL), duration(ready.Took), ready.Python)
+	with := ", no Python needed"
+	if ready.Python != "" {
+		with = ", Python " + ready.Python
+	}
+	fmt.Fprintf(c.out, "Serving %s at %s (ready in %s%s)\n\n",
+		c.colours.bold(oneLine(ready.Agent.Name)), c.colours.bold(ready.URL), duration(ready.Took), with)
 	rows := make([][]string, len(ready.Callables))
 	for i, callable := range ready.Callables {
 		rows[i] = []string{"  " + callable.Tag, string(callable.Type), clip(callable.Signature, 80)}

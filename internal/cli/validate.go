@@ -94,6 +94,9 @@ func (c *validateCommand) look(ctx context.Context, settings config.Config, a *a
 		return settings.Lookup(name)
 	})
 	problems = append(problems, unresolved...)
+	if !a.Manifest.HasPython() {
+		return problems, nil
+	}
 	reports, err := c.inspect(ctx, settings, a)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()

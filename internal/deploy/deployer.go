@@ -101,15 +101,12 @@ func (x *Deployer) fail(rev *Revision, err error) error {
 // probe checks that every entrypoint of the manifest came up.
 func probe(rev *Revision, callables []agent.Callable) error {
 	for _, e := range rev.Agent.Manifest.Entrypoints {
-		if e.WebhookURL != "" {
-			continue
-		}
 		found := false
 		for _, c := range callables {
 			found = found || c.Tag == e.Tag
 		}
 		if !found {
-			return fault.New(fault.Internal, "the instance does not have entrypoint %q", e.Tag)
+			return fault.New(fault.Internal, "the revision came up without entrypoint %q", e.Tag)
 		}
 	}
 	return nil
