@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,11 +20,12 @@ const (
 )
 
 // logbook takes every line that agents print: it masks secrets, shows and
-// keeps the line, and hands it to who follows. It is safe for concurrent use.
+// keeps the line, and hands it to who follows. Readers get the latest lines and
+// those that were kept before, by earlier servers too. It is safe for concurrent use.
 type logbook struct {
-	keep func(invocation.LogLine)
-	show func(invocation.LogLine)
-	mask atomic.Pointer[strings.Replacer]
+	kept  invocation.Logs
+	show  func(invocation.LogLine)
+	agent atomic.Pointer[author]
 
 	mu        sync.Mutex // guards all that follows
 	lines     []invocation.LogLine
@@ -30,35 +33,43 @@ type logbook struct {
 	followers map[*follower]struct{}
 }
 
+// author is whose lines come in.
+type author struct {
+	id   string
+	mask *strings.Replacer
+}
+
 type follower struct {
 	q     server.LogQuery
 	lines chan invocation.LogLine
 }
 
-func newLogbook(keep, show func(invocation.LogLine)) *logbook {
-	return &logbook{keep: keep, show: show, followers: map[*follower]struct{}{}}
+func newLogbook(kept invocation.Logs, show func(invocation.LogLine)) *logbook {
+	return &logbook{kept: kept, show: show, followers: map[*follower]struct{}{}}
 }
 
-// setSecrets sets the texts that lines must not show.
-func (b *logbook) setSecrets(secrets []string) {
+// setAgent says whose lines are those that name no agent, such as a zygote's,
+// and sets the texts that lines must not show.
+func (b *logbook) setAgent(id string, secrets []string) {
 	var pairs []string
 	for _, s := range secrets {
 		if len(s) >= 8 {
 			pairs = append(pairs, s, "•••")
 		}
 	}
-	b.mask.Store(strings.NewReplacer(pairs...))
+	b.agent.Store(&author{id, strings.NewReplacer(pairs...)})
 }
 
 // Append takes a line.
 func (b *logbook) Append(line invocation.LogLine) {
-	if r := b.mask.Load(); r != nil {
-		line.Text = r.Replace(line.Text)
+	if a := b.agent.Load(); a != nil {
+		line.Text = a.mask.Replace(line.Text)
+		line.AgentID = cmp.Or(line.AgentID, a.id)
 	}
-	b.keep(line)
 	b.show(line)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.kept.AppendLog(line) // under b.mu, so that no follower gets it twice
 	if len(b.lines) < bookLines {
 		b.lines = append(b.lines, line)
 	} else {
@@ -80,13 +91,30 @@ func (b *logbook) Append(line invocation.LogLine) {
 }
 
 // Tail implements server.Logs.
-func (b *logbook) Tail(_ context.Context, q server.LogQuery) ([]invocation.LogLine, error) {
+func (b *logbook) Tail(ctx context.Context, q server.LogQuery) ([]invocation.LogLine, error) {
+	kept, err := b.readKept(ctx, q)
+	if err != nil {
+		return nil, err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.tail(q), nil
+	return joinLines(kept, b.tail(q), q.Limit), nil
 }
 
-// tail returns the last matching lines, oldest first. b.mu is held.
+// readKept returns the last matching lines that were kept, oldest first.
+func (b *logbook) readKept(ctx context.Context, q server.LogQuery) ([]invocation.LogLine, error) {
+	kept, err := b.kept.Logs(ctx, invocation.LogFilter{AgentID: q.AgentID, InvocationID: q.InvocationID, Limit: q.Limit})
+	if err != nil {
+		return nil, err
+	}
+	lines := make([]invocation.LogLine, len(kept))
+	for i := range kept {
+		lines[i] = kept[i].LogLine
+	}
+	return lines, nil
+}
+
+// tail returns the last matching lines in memory, oldest first. b.mu is held.
 func (b *logbook) tail(q server.LogQuery) []invocation.LogLine {
 	var found []invocation.LogLine
 	for i := range b.lines {
@@ -95,17 +123,54 @@ func (b *logbook) tail(q server.LogQuery) []invocation.LogLine {
 			found = append(found, line)
 		}
 	}
-	if q.Limit > 0 && len(found) > q.Limit {
-		found = found[len(found)-q.Limit:]
+	return lastLines(found, q.Limit)
+}
+
+// sameLine is what makes two lines one: the time as it is kept, in microseconds.
+type sameLine struct {
+	at                                 int64
+	instance, invocation, stream, text string
+}
+
+// joinLines adds to the kept lines those that are in memory only, which a disk
+// that fails did not take or a batch under way does not hold yet. Lines of
+// several servers are in the order of their times.
+func joinLines(kept, latest []invocation.LogLine, limit int) []invocation.LogLine {
+	same := func(l invocation.LogLine) sameLine {
+		return sameLine{l.Time.UnixMicro(), l.Instance, l.InvocationID, l.Stream, l.Text}
 	}
-	return found
+	there := make(map[sameLine]int, len(kept))
+	for _, line := range kept {
+		there[same(line)]++
+	}
+	for _, line := range latest {
+		if key := same(line); there[key] > 0 {
+			there[key]--
+			continue
+		}
+		kept = append(kept, line)
+	}
+	slices.SortStableFunc(kept, func(a, b invocation.LogLine) int { return a.Time.Compare(b.Time) })
+	return lastLines(kept, limit)
+}
+
+func lastLines(lines []invocation.LogLine, limit int) []invocation.LogLine {
+	if limit > 0 && len(lines) > limit {
+		return lines[len(lines)-limit:]
+	}
+	return lines
 }
 
 // Follow implements server.Logs.
 func (b *logbook) Follow(ctx context.Context, q server.LogQuery, emit func(invocation.LogLine) error) error {
+	// What is kept is read first: a line that comes meanwhile is in memory too.
+	kept, err := b.readKept(ctx, q)
+	if err != nil {
+		return err
+	}
 	f := &follower{q: q, lines: make(chan invocation.LogLine, followerLines)}
 	b.mu.Lock()
-	last := b.tail(q)
+	last := joinLines(kept, b.tail(q), q.Limit)
 	b.followers[f] = struct{}{}
 	b.mu.Unlock()
 	defer func() {

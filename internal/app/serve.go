@@ -92,9 +92,7 @@ func (s *service) prepare(ctx context.Context) (*deploy.Revision, error) {
 	if err := s.listen(ctx); err != nil {
 		return nil, err
 	}
-	s.history, err = store.OpenHistory(filepath.Join(s.o.Home, "history.db"), store.HistoryOptions{
-		Keep: s.o.Keep.Age, KeepPerAgent: s.o.Keep.Count, Log: s.o.Log,
-	})
+	s.history, err = store.OpenHistory(filepath.Join(s.o.Home, historyName), s.o.Keep.historyOptions(s.o.Log))
 	if err != nil {
 		return nil, fmt.Errorf("open the records: %w", err)
 	}
@@ -104,7 +102,7 @@ func (s *service) prepare(ctx context.Context) (*deploy.Revision, error) {
 		}
 	})
 	s.background("records", s.history.Run)
-	s.logs = newLogbook(s.history.AppendLog, s.o.Console.OnLog)
+	s.logs = newLogbook(s.history, s.o.Console.OnLog)
 	s.driver = none.New(none.Options{Log: s.o.Log})
 	s.own(func(context.Context) {
 		if err := s.driver.Close(); err != nil {
@@ -201,7 +199,7 @@ func (s *service) revision(ctx context.Context) (*deploy.Revision, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.logs.setSecrets(secrets)
+	s.logs.setAgent(a.ID, secrets)
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, fmt.Errorf("make an ID: %w", err)

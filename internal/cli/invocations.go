@@ -31,8 +31,8 @@ func newInvocationsCommand(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "invocations [AGENT]",
 		Short: "List the invocations of an agent, newest first",
-		Long: `List the recorded invocations of an agent being served on this machine, newest
-first. AGENT is as in "runagent run".`,
+		Long: `List the recorded invocations of an agent, newest first, whether it is being
+served now or was once. AGENT is as in "runagent run".`,
 		Example:           "  runagent invocations my-agent --status failed\n  runagent invocations --limit 1 --json",
 		Args:              atMost(1),
 		ValidArgsFunction: p.completeAgents,
@@ -52,17 +52,21 @@ func (c *invocationsCommand) run(ctx context.Context, ref string) error {
 	if c.limit < 1 {
 		return usagef("--limit is %d: it must be at least 1", c.limit)
 	}
-	target, err := c.program.findAgent(ctx, ref)
+	agents, err := c.program.agents(ctx)
 	if err != nil {
 		return err
 	}
-	client, err := target.client(c.program)
+	target, err := agents.Find(ref)
 	if err != nil {
 		return err
 	}
-	records, err := c.collect(ctx, client, target.ID)
+	var records []api.Invocation
+	err = c.program.read(target, func(client *runagent.Client, _ bool) (err error) {
+		records, err = c.collect(ctx, client, target.ID)
+		return err
+	})
 	if err != nil {
-		return target.explain(err)
+		return err
 	}
 	if c.json {
 		return writeJSON(c.out, records)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/runagent/runagent/internal/cli/local"
 )
 
 // How many agents are asked at once whether they live, and how long each may take.
@@ -39,7 +41,7 @@ func newListCommand(p *Program) *cobra.Command {
 }
 
 func (c *listCommand) run(ctx context.Context) error {
-	agents, err := c.program.localAgents(ctx)
+	agents, err := c.program.agents(ctx)
 	if err != nil {
 		return err
 	}
@@ -47,11 +49,11 @@ func (c *listCommand) run(ctx context.Context) error {
 		return err
 	}
 	if !c.all {
-		agents = selectAgents(agents, (*localAgent).serves)
+		agents = agents.Served()
 	}
 	if c.json {
 		if agents == nil {
-			agents = []localAgent{}
+			agents = local.Agents{}
 		}
 		return writeJSON(c.out, agents)
 	}
@@ -68,16 +70,16 @@ func (c *listCommand) run(ctx context.Context) error {
 
 // probe marks the agents whose process is gone: the database can't know of one
 // that was killed.
-func (c *listCommand) probe(ctx context.Context, agents []localAgent) error {
+func (c *listCommand) probe(ctx context.Context, agents local.Agents) error {
 	var probes errgroup.Group
 	probes.SetLimit(probesAtOnce)
 	for i := range agents {
-		if !agents[i].serves() {
+		if !agents[i].Serves() {
 			continue
 		}
 		probes.Go(func() error {
 			if !c.answers(ctx, &agents[i]) {
-				agents[i].Status = unreachable
+				agents[i].Status = local.Unreachable
 			}
 			return ctx.Err()
 		})
@@ -86,10 +88,10 @@ func (c *listCommand) probe(ctx context.Context, agents []localAgent) error {
 }
 
 // answers reports whether the agent's own server answers at its address.
-func (c *listCommand) answers(ctx context.Context, a *localAgent) bool {
+func (c *listCommand) answers(ctx context.Context, a *local.Agent) bool {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	client, err := a.client(c.program)
+	client, err := c.program.clientOf(a)
 	if err != nil {
 		return false
 	}

@@ -11,6 +11,9 @@ import (
 	"github.com/runagent/runagent/sdk/go/runagent"
 )
 
+// maxLogLines is how many a server gives at once.
+const maxLogLines = 10_000
+
 type logsCommand struct {
 	program *Program
 	out     io.Writer
@@ -25,30 +28,30 @@ func newLogsCommand(p *Program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs [AGENT]",
 		Short: "Show what an agent printed and logged",
-		Long: `Show what the code of an agent being served on this machine printed and logged.
-AGENT is as in "runagent run". A line begins with its time and the end of the ID
-of the invocation that printed it.`,
+		Long: `Show the latest lines that the code of an agent printed and logged, whether it is
+being served now or was once. AGENT is as in "runagent run". A line begins with
+its time and the end of the ID of the invocation that printed it.`,
 		Example:           "  runagent logs my-agent -f\n  runagent logs --limit 1000 --json",
 		Args:              atMost(1),
 		ValidArgsFunction: p.completeAgents,
 		RunE:              func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), first(args)) },
 	}
 	cmd.Flags().BoolVarP(&c.follow, "follow", "f", false, "go on with new lines as they come")
-	cmd.Flags().IntVar(&c.limit, "limit", 0, "begin with the latest `N` lines (default: all that are kept)")
+	cmd.Flags().IntVar(&c.limit, "limit", 100, fmt.Sprintf("begin with the latest `N` lines, up to %d", maxLogLines))
 	cmd.Flags().StringVar(&c.filter, "invocation", "", "only lines of the invocation with this `ID`")
 	cmd.Flags().BoolVar(&c.json, "json", false, "write JSON, one object a line")
 	return cmd
 }
 
 func (c *logsCommand) run(ctx context.Context, ref string) error {
-	if c.limit < 0 {
-		return usagef("--limit is %d: it can't be negative", c.limit)
+	if c.limit < 1 || c.limit > maxLogLines {
+		return usagef("--limit is %d: it may be 1 to %d", c.limit, maxLogLines)
 	}
-	target, err := c.program.findAgent(ctx, ref)
+	agents, err := c.program.agents(ctx)
 	if err != nil {
 		return err
 	}
-	client, err := target.client(c.program)
+	target, err := agents.Find(ref)
 	if err != nil {
 		return err
 	}
@@ -57,16 +60,21 @@ func (c *logsCommand) run(ctx context.Context, ref string) error {
 		return err
 	}
 	colours := paletteFor(c.out, settings.NoColor)
-	query := runagent.LogQuery{Follow: c.follow, Limit: c.limit, InvocationID: c.filter}
-	for line, err := range client.Logs(ctx, target.ID, query) {
-		if err != nil {
-			return target.explain(err)
+	return c.program.read(target, func(client *runagent.Client, live bool) error {
+		query := runagent.LogQuery{Follow: c.follow && live, Limit: c.limit, InvocationID: c.filter}
+		for line, err := range client.Logs(ctx, target.ID, query) {
+			if err != nil {
+				return err
+			}
+			if err := c.write(colours, line); err != nil {
+				return err
+			}
 		}
-		if err := c.write(colours, line); err != nil {
-			return err
+		if c.follow && !live {
+			return fmt.Errorf("agent %q is not being served, so no new lines come; start it with `runagent serve %s`", target.Name, target.Dir)
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func (c *logsCommand) write(colours palette, line api.LogLine) error {

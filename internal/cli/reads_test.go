@@ -2,11 +2,17 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/runagent/runagent/internal/cli/local"
 	"github.com/runagent/runagent/internal/discovery"
+	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/store"
 )
 
 func TestList(t *testing.T) {
@@ -23,7 +29,7 @@ func TestList(t *testing.T) {
 		t.Errorf("code %d, stdout:\n%sstderr: %s", code, stdout, stderr)
 	}
 	_, stdout, _ = f.runagent("list", "--all", "--json")
-	var agents []localAgent
+	var agents local.Agents
 	if err := json.Unmarshal([]byte(stdout), &agents); err != nil {
 		t.Fatalf("%v\n%s", err, stdout)
 	}
@@ -31,7 +37,7 @@ func TestList(t *testing.T) {
 	for _, a := range agents {
 		got[a.ID] = a.Status
 	}
-	want := map[string]string{"id-1": serving, "id-2": unreachable, "id-3": unreachable}
+	want := map[string]string{"id-1": local.Serving, "id-2": local.Unreachable, "id-3": local.Unreachable}
 	for id, status := range want {
 		if got[id] != status {
 			t.Errorf("agent %s is %q, want %q", id, got[id], status)
@@ -97,6 +103,46 @@ func TestInvocations(t *testing.T) {
 	var records []map[string]any
 	if err := json.Unmarshal([]byte(stdout), &records); err != nil || len(records) != 1 || records[0]["invocation_id"] != "i1" {
 		t.Errorf("records %v, %v", records, err)
+	}
+}
+
+// keep leaves in the machine's records a line and an invocation of an agent.
+func (f *fixture) keep(agentID string) {
+	f.t.Helper()
+	h, err := store.OpenHistory(filepath.Join(f.home, "history.db"), store.HistoryOptions{})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	h.Finished(invocation.Record{ID: "of-" + agentID, AgentID: agentID, Entrypoint: "main", Status: invocation.Succeeded, CreatedAt: time.Now()})
+	h.AppendLog(invocation.LogLine{AgentID: agentID, Time: time.Now(), Text: "kept", Stream: "stdout"})
+	if err := h.Close(); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func TestReadsWithoutAServer(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.announce(func(db *discovery.DB) error { // one that ended, one that was killed
+		stopped := discovery.Row{AgentID: "s", Name: "Stopped", Path: "/s", Host: "127.0.0.1", Port: 1}
+		killed := discovery.Row{AgentID: "k", Name: "Killed", Path: "/k", Host: "127.0.0.1", Port: 2}
+		return errors.Join(db.Announce(t.Context(), stopped), db.Stopped(t.Context(), "s"), db.Announce(t.Context(), killed))
+	})
+	if code, _, stderr := f.runagent("logs", "stopped"); code != 1 || !strings.Contains(stderr, `agent "Stopped" is not being served: nothing was recorded so far`) {
+		t.Errorf("before the first record: code %d, %q", code, stderr)
+	}
+	for _, id := range []string{"s", "k"} {
+		f.keep(id)
+		if code, stdout, stderr := f.runagent("logs", id); code != 0 || !strings.HasSuffix(stdout, " kept\n") || stderr != "" {
+			t.Errorf("logs %s: code %d, %q, %q", id, code, stdout, stderr)
+		}
+		if code, stdout, stderr := f.runagent("invocations", id); code != 0 || !strings.Contains(stdout, "succeeded") || stderr != "" {
+			t.Errorf("invocations %s: code %d, %q, %q", id, code, stdout, stderr)
+		}
+		code, stdout, stderr := f.runagent("logs", id, "-f")
+		if code != 1 || !strings.HasSuffix(stdout, " kept\n") || !strings.Contains(stderr, "so no new lines come; start it with `runagent serve /"+id) {
+			t.Errorf("logs -f %s: code %d, %q, %q", id, code, stdout, stderr)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/cli/local"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/instance"
 	"github.com/runagent/runagent/sdk/go/runagent"
@@ -31,6 +32,7 @@ var errReported = errors.New("already reported")
 // report tells why cmd ended and returns the exit code that says so too.
 func (p *Program) report(cmd *cobra.Command, err error) int {
 	var usage *usageError
+	var ambiguous *local.AmbiguousError
 	var problems agent.Problems
 	var remote *runagent.Error
 	var broken *instance.ImportError
@@ -38,8 +40,8 @@ func (p *Program) report(cmd *cobra.Command, err error) int {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, errReported):
-	case errors.As(err, &usage):
-		fmt.Fprintf(p.Err, "runagent: %v\nSee: %s --help\n", usage, cmd.CommandPath())
+	case errors.As(err, &usage), errors.As(err, &ambiguous):
+		fmt.Fprintf(p.Err, "runagent: %v\nSee: %s --help\n", err, cmd.CommandPath())
 		return exitUsage
 	case errors.As(err, &remote):
 		p.reportRemote(remote, err)

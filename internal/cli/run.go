@@ -107,11 +107,15 @@ func (c *runCommand) run(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	target, err := c.program.findAgent(ctx, ref)
+	agents, err := c.program.agents(ctx)
 	if err != nil {
 		return err
 	}
-	client, err := target.client(c.program)
+	target, err := agents.FindServed(ref)
+	if err != nil {
+		return err
+	}
+	client, err := c.program.clientOf(target)
 	if err != nil {
 		return err
 	}
@@ -122,11 +126,11 @@ func (c *runCommand) run(ctx context.Context, ref string) error {
 		defer cancel()
 	}
 	if c.stream {
-		return target.explain(c.runStream(ctx, client, call))
+		return explain(target, c.runStream(ctx, client, call))
 	}
 	answer, err := client.Invoke(ctx, call)
 	if err != nil {
-		return target.explain(err)
+		return explain(target, err)
 	}
 	return writeJSON(c.out, answer.Result)
 }
