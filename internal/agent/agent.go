@@ -40,7 +40,8 @@ type Callable struct {
 	File        string `json:"file"`
 	Module      string `json:"module"`
 	Description string `json:"description,omitempty"`
-	// Signature is Python's, such as "(prompt: str, n: int = 3) -> dict".
+	// Signature is Python's, such as "main(prompt: str, n: int = 3) -> dict", or of
+	// a webhook its method and host.
 	Signature string `json:"signature,omitempty"`
 	// InputSchema and OutputSchema are JSON Schemas (draft 2020-12).
 	InputSchema  json.RawMessage   `json:"input_schema,omitempty"`

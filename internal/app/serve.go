@@ -73,14 +73,23 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := s.deployer.Deploy(ctx, rev); err != nil {
-		if found := s.sourceProblems(ctx, rev); len(found) > 0 {
-			return found
-		}
+	if err := s.deploy(ctx, rev); err != nil {
 		return err
 	}
 	s.envs.retain(s.envs.zygotes(rev))
 	return s.run(ctx, rev)
+}
+
+// deploy brings the first revision into service, or says what to mend.
+func (s *service) deploy(ctx context.Context, rev *deploy.Revision) error {
+	err := s.deployer.Deploy(ctx, rev)
+	if err == nil {
+		return nil
+	}
+	if found := s.sourceProblems(ctx, rev); len(found) > 0 {
+		return found
+	}
+	return err
 }
 
 // prepare builds all parts and reads the folder, but runs none of its code.
@@ -102,7 +111,26 @@ func (s *service) prepare(ctx context.Context) (*deploy.Revision, error) {
 		}
 	})
 	s.background("records", s.history.Run)
-	s.logs = newLogbook(s.history, s.o.Console.OnLog)
+	if err := s.makeEngine(s.history); err != nil {
+		return nil, err
+	}
+	if err := s.newServer(); err != nil {
+		return nil, err
+	}
+	s.openDiscovery()
+	if !s.o.NoReload {
+		if s.watcher, err = s.watchFolder(); err != nil {
+			return nil, err
+		}
+		s.background("watch", s.watcher.Run)
+	}
+	return s.revision(ctx)
+}
+
+// makeEngine builds what brings revisions into service; kept is given the
+// lines that user code prints.
+func (s *service) makeEngine(kept invocation.Logs) error {
+	s.logs = newLogbook(kept, s.o.Console.OnLog)
 	s.driver = none.New(none.Options{Log: s.o.Log})
 	s.own(func(context.Context) {
 		if err := s.driver.Close(); err != nil {
@@ -117,20 +145,7 @@ func (s *service) prepare(ctx context.Context) (*deploy.Revision, error) {
 		Builder: s.envs, Traffic: &s.traffic, DrainTimeout: drainTimeout, Log: s.o.Log, Pools: s.runner,
 	})
 	s.own(s.deployer.Close)
-	if err := s.newServer(); err != nil {
-		return nil, err
-	}
-	if err := s.ownSnapshots(); err != nil {
-		return nil, err
-	}
-	s.openDiscovery()
-	if !s.o.NoReload {
-		if s.watcher, err = s.watchFolder(); err != nil {
-			return nil, err
-		}
-		s.background("watch", s.watcher.Run)
-	}
-	return s.revision(ctx)
+	return s.ownSnapshots()
 }
 
 // drainTimeout bounds the calls on code that a save has replaced.

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runagent/runagent/internal/app"
+	"github.com/runagent/runagent/internal/cli/keep"
 	"github.com/runagent/runagent/internal/config"
 )
 
@@ -59,7 +60,7 @@ func newServeCommand(p *Program, serve func(context.Context, app.ServeOptions) e
 	f.StringVar(&o.Python, "python", "", "the interpreter's `PATH`, or a virtual environment's")
 	f.StringVar(&o.EnvFile, "env-file", "", "read variables from this `FILE` instead of .env in the folder")
 	o.Keep = app.DefaultKeep()
-	f.Var(keepFlag{&o.Keep}, "keep", "keep the records of this long and this many calls, or all")
+	f.Var(keep.Flag{Rules: &o.Keep}, "keep", "keep the records of this long and this many calls, or all")
 	f.DurationVar(&o.ShutdownTimeout, "shutdown-timeout", 10*time.Second, "how long calls in flight may take to end at the stop")
 	f.StringVar(&c.logFormat, "log-format", config.Text, "text or json")
 	f.BoolVar(&c.verbose, "verbose", false, "say more")

@@ -39,6 +39,9 @@ func TestOpenAPI(t *testing.T) {
 		t.Errorf("the agent's document is called %v", own["info"])
 	}
 	checkRefs(t, own)
+	if text, _ := json.Marshal(own); !strings.Contains(string(text), "Greets.\\n\\n`run(person: Person)`") {
+		t.Errorf("no operation shows its function's signature in %s", text)
+	}
 }
 
 // checkRefs finds references that lead nowhere, and schemas that are none.

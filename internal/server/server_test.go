@@ -270,7 +270,7 @@ func newFakeAgents() *fakeAgents {
 		}},
 		Revision: "r1",
 		Callables: []agent.Callable{
-			{Tag: "main", Type: agent.Generic, File: "main.py", Module: "run", Signature: "(person: Person)", Description: "Greets.",
+			{Tag: "main", Type: agent.Generic, File: "main.py", Module: "run", Signature: "run(person: Person)", Description: "Greets.",
 				InputSchema: json.RawMessage(`{"type":"object","properties":{"person":{"$ref":"#/$defs/Person"}},"required":["person"],
 					"$defs":{"Person":{"type":"object","properties":{"friend":{"$ref":"#/$defs/Person"}}}}}`),
 				OutputSchema: json.RawMessage(`{"type":"string"}`)},

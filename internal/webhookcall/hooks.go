@@ -128,7 +128,7 @@ func callable(e *agent.Entrypoint) agent.Callable {
 		c.Type = agent.GenericStream
 	}
 	if u, err := url.Parse(e.WebhookURL); err == nil {
-		c.Signature = fmt.Sprintf("(**input) -> %s %s", e.Method, u.Host) // the path may be a secret
+		c.Signature = fmt.Sprintf("%s %s", e.Method, u.Host) // the path may be a secret
 	}
 	return c
 }

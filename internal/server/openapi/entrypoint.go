@@ -64,7 +64,7 @@ func description(c *agent.Callable) string {
 	if c.Signature == "" {
 		return c.Description
 	}
-	return strings.TrimSpace(c.Description + "\n\n`" + c.Tag + c.Signature + "`")
+	return strings.TrimSpace(c.Description + "\n\n`" + c.Signature + "`")
 }
 
 // addSchema files a function's schema and returns a reference to it. Its own

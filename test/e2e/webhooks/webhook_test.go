@@ -102,7 +102,7 @@ func TestAgentOfCodeAndWebhooks(t *testing.T) {
 	if got := a.Post("/v1/agents/both/invoke", served.Envelope("hook", served.Input{"n": 1})); got.HTTP != http.StatusOK {
 		t.Errorf("hook answered %s", got.Body)
 	}
-	if !strings.Contains(a.Output(), "(**input) -> POST 127.0.0.1") {
+	if !strings.Contains(a.Output(), "generic  POST 127.0.0.1") {
 		t.Error("the terminal does not show where the webhook is")
 	}
 }

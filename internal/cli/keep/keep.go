@@ -1,4 +1,5 @@
-package cli
+// Package keep reads and writes the value of the flag --keep.
+package keep
 
 import (
 	"fmt"
@@ -9,35 +10,35 @@ import (
 	"github.com/runagent/runagent/internal/app"
 )
 
-// keepFlag is --keep: an age, a number of records, both, or all.
-type keepFlag struct{ rules *app.KeepRules }
+// Flag is --keep: an age, a number of records, both, or all.
+type Flag struct{ Rules *app.KeepRules }
 
 // String writes the rules as Set reads them.
-func (f keepFlag) String() string {
-	if f.rules == nil || *f.rules == (app.KeepRules{}) {
+func (f Flag) String() string {
+	if f.Rules == nil || *f.Rules == (app.KeepRules{}) {
 		return "all"
 	}
 	var parts []string
-	if age := f.rules.Age; age > 0 {
+	if age := f.Rules.Age; age > 0 {
 		text := age.String()
 		if days := age / (24 * time.Hour); age == days*24*time.Hour {
 			text = fmt.Sprintf("%dd", days)
 		}
 		parts = append(parts, text)
 	}
-	if f.rules.Count > 0 {
-		parts = append(parts, strconv.Itoa(f.rules.Count))
+	if f.Rules.Count > 0 {
+		parts = append(parts, strconv.Itoa(f.Rules.Count))
 	}
 	return strings.Join(parts, ",")
 }
 
 // Type names the value in help.
-func (f keepFlag) Type() string { return "RULES" }
+func (f Flag) Type() string { return "RULES" }
 
 // Set reads rules such as "7d", "10000", "36h,500" and "all".
-func (f keepFlag) Set(text string) error {
+func (f Flag) Set(text string) error {
 	if text == "all" {
-		*f.rules = app.KeepRules{}
+		*f.Rules = app.KeepRules{}
 		return nil
 	}
 	var rules app.KeepRules
@@ -53,7 +54,7 @@ func (f keepFlag) Set(text string) error {
 		}
 		rules.Age = age
 	}
-	*f.rules = rules
+	*f.Rules = rules
 	return nil
 }
 
