@@ -17,7 +17,7 @@ import (
 // Explicit globs: a directory pattern would silently leave out files whose
 // names start with an underscore, such as __init__.py.
 //
-//go:embed python/*.py python/runagent_shim/*.py
+//go:embed python/*.py python/runagent_shim/*.py python/runagent_shim/adapters/*.py
 var files embed.FS
 
 // Boot is the file, below the root that Extract returns, that an interpreter

@@ -92,4 +92,5 @@ type userError struct {
 	Traceback string          `json:"traceback"`
 	Field     string          `json:"field"`
 	Details   json.RawMessage `json:"details"`
+	Usage     json.RawMessage `json:"usage"`
 }

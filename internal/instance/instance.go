@@ -278,7 +278,7 @@ func (in *Instance) outcome(c *inflight) (invocation.Result, error) {
 	defer c.mu.Unlock()
 	switch {
 	case c.failure != nil:
-		return invocation.Result{}, c.failure.fault()
+		return invocation.Result{Usage: c.failure.Usage}, c.failure.fault()
 	case c.err != nil:
 		return invocation.Result{}, c.err
 	}

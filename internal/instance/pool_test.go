@@ -81,6 +81,30 @@ func TestPoolCarriesPayloadsUntouched(t *testing.T) {
 	}
 }
 
+func TestPoolPassesUsageOnWhateverTheEnd(t *testing.T) {
+	t.Parallel()
+	const used = `{"input_tokens":1,"output_tokens":2,"total_tokens":3,"model":"m"}`
+	l := &instancetest.Launcher{Entrypoints: plainEntrypoint, OnCall: func(s *instancetest.Shim, c *instancetest.Call) {
+		if strings.Contains(string(c.Kwargs), "fail") {
+			s.Send(instancetest.Error, c.ID, []byte(`{"code":"EXECUTION_ERROR","type":"E","message":"m","usage":`+used+`}`))
+			return
+		}
+		meta := `{"usage":` + used + `}`
+		head := make([]byte, 12)
+		head[11] = byte(len(meta))
+		s.Send(instancetest.Result, c.ID, append(append(head, meta...), `"done"`...))
+	}}
+	p := startPool(t, l, nil)
+	res, err := p.Invoke(t.Context(), aCall(`{}`), discard)
+	if err != nil || string(res.Usage) != used || string(res.Output) != `"done"` {
+		t.Errorf("success: got %s, usage %s, %v", res.Output, res.Usage, err)
+	}
+	res, err = p.Invoke(t.Context(), aCall(`{"fail":1}`), discard)
+	if err == nil || string(res.Usage) != used {
+		t.Errorf("failure: got usage %s, %v", res.Usage, err)
+	}
+}
+
 func TestPoolGivesChunksInOrderAndReturnsCredit(t *testing.T) {
 	t.Parallel()
 	const n = 10_000

@@ -33,6 +33,23 @@ func For(t testing.TB, requirements ...string) string {
 	return python
 }
 
+// Locked is For with what a lock file names: a requirements.txt of which every
+// line that is neither blank nor a comment is a pinned requirement.
+func Locked(t testing.TB, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var requirements []string
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			requirements = append(requirements, line)
+		}
+	}
+	return For(t, requirements...)
+}
+
 // errAbsent says that requirements are not installed and must not be.
 var errAbsent = errors.New("not installed")
 

@@ -4,7 +4,7 @@ import json
 import struct
 from time import perf_counter_ns
 
-from . import faults, wire
+from . import faults, usage, wire
 from .calls import DEADLINE
 
 _RESULT = struct.Struct(">IBBHIIII")
@@ -39,9 +39,10 @@ class Answers:
         call.done = True
         waited, ran = (began - call.arrived) // 1000, (now - began) // 1000
         size = len(body) + 12
-        if waited > _MOST or ran > _MOST or size > wire.MAX_PAYLOAD:
-            head = _HEAD(min(waited, _MOST), min(ran, _MOST), 0)
-            self._writer.frame(wire.RESULT, call.number, head + body)
+        if waited > _MOST or ran > _MOST or size > wire.MAX_PAYLOAD or call.usage is not None:
+            meta = b"" if call.usage is None else usage.metadata(call.usage)
+            head = _HEAD(min(waited, _MOST), min(ran, _MOST), len(meta))
+            self._writer.frame(wire.RESULT, call.number, head + meta + body)
         else:
             self._put(_pack(size, 21, 0, 0, call.number, waited, ran, 0) + body)
         if self.idle is not None and not self.active:
@@ -85,6 +86,8 @@ class Answers:
             self.before_end(call)
         call.done = True
         fields["code"] = code
+        if call.usage is not None:
+            fields["usage"] = usage.summary(call.usage)
         self._writer.frame(wire.ERROR, call.number, json.dumps(fields).encode())
         if self.idle is not None and not self.active:
             self.idle()

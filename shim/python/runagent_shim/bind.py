@@ -7,20 +7,23 @@ bind is refused before user code runs, with the signature in the message.
 
 import typing
 
-from . import hints, runnable, schema_text
+from . import hints, schema_text
 from .refusal import BindError
 from .validate import Mismatch, also, compile_check, escape, nearest
 
 
 class Binder:
-    """Binds inputs to one function. Safe for use by many threads."""
+    """Binds inputs to one function. Safe for use by many threads.
 
-    def __init__(self, fn, tag):
+    binding, an adapters.adapter.Binding, does it where a framework has its own way.
+    """
+
+    def __init__(self, fn, tag, binding=None):
         self.fn = fn
         self.tag = tag
         self.signature = schema_text.signature(fn)
-        self._runnable = runnable.of(fn)
-        self._plan = None if self._runnable else _plan(fn)
+        self._binding = binding
+        self._plan = None if binding else _plan(fn)
         self._item_check = _item_check(fn) if self._plan else None
 
     def bind(self, args, kwargs):
@@ -64,8 +67,8 @@ class Binder:
             raise self._error(mismatch) from mismatch
 
     def _bind_unplanned(self, args, kwargs):
-        if self._runnable is not None:
-            return self._runnable.bind(args or (), kwargs)
+        if self._binding is not None:
+            return self._binding.bind(args or (), kwargs)
         return tuple(args or ()), kwargs  # Python knows no signature: it will tell
 
     def _bind_slowly(self, plan, args, kwargs):

@@ -5,6 +5,8 @@ from time import perf_counter_ns
 
 from runagent_context import _call as CURRENT  # noqa: F401 - the variable that says which call runs
 
+from . import entrypoints
+
 _HEAD = struct.Struct(">HHIIIII")
 _HEAD_SIZE = _HEAD.size
 
@@ -31,6 +33,7 @@ class Call:
         "used_bytes",
         "wake",
         "done",
+        "usage",
         "_limit",
         "_meta",
         "_args",
@@ -44,7 +47,7 @@ class Call:
         self._meta = _HEAD_SIZE + meta
         self._args = self._meta + args
         self.began = self.cancel = self.used_items = self.used_bytes = 0
-        self.worker = self.task = self.wake = self.entry = None
+        self.worker = self.task = self.wake = self.entry = self.usage = None
         self.done = False
 
     def inputs(self, loads):
@@ -78,7 +81,7 @@ class Entry:
     def __init__(self, tag, file, module, kind, fn, binder):
         self.tag, self.file, self.module, self.kind = tag, file, module, kind
         self.fn, self.binder, self.bind = fn, binder, binder.bind
-        self.streams = kind != "batch" and (kind == "generic_stream" or tag.endswith("_stream"))
+        self.streams = entrypoints.streams(tag, kind)
         self.submit = None  # serves a call elsewhere than on the reading thread
         self.batcher = None  # gathers the calls of a batch entrypoint
         self.inline = False  # whether the reading thread serves it

@@ -3,6 +3,8 @@
 import functools
 import inspect
 
+from . import adapters
+
 _COROUTINE, _GENERATORS = 0x80, 0x20 | 0x200
 
 # What each type may be given as, by what the function tells of itself.
@@ -22,10 +24,11 @@ class LoadError(Exception):
         self.file, self.line = file, line
 
 
-def resolve(module, path, file, made):
-    """Return the callable that path, such as app.invoke, names in module.
+def resolve(module, path, file, made, wanted):
+    """Return the adapters.Adapted of what path, such as app.invoke, names in module.
 
-    Classes on the way are instantiated once; made, a dict, keeps them.
+    Classes on the way are instantiated once; made, a dict, keeps them. wanted,
+    an adapters.Wanted, says how it is to be served.
     """
     found, names = module, path.split(".")
     for at, name in enumerate(names):
@@ -39,19 +42,26 @@ def resolve(module, path, file, made):
             where = ".".join(names[:at])
             message = "%s has no %r%s" % (where or file, name, _what_there_is(found))
             raise LoadError(message, getattr(module, "__file__", file)) from None
+    adapted = adapters.adapt(found, wanted)
+    if adapted is not None:
+        return adapted
     if not callable(found):
-        raise LoadError("%s in %s is not a function but %s" % (path, file, _a(found)), module.__file__)
-    return found
+        message = "%s in %s is not a function but %s; name %s" % (path, file, _a(found), _what_to_name())
+        raise LoadError(message, module.__file__)
+    return adapters.Adapted(found)
 
 
-def kind(fn, given, tag, file):
-    """Return the type of the entrypoint: the one given, else what the function tells."""
+def kind(fn, given, tag, file, chosen=False):
+    """Return the type of the entrypoint: the one given, else what the function tells.
+
+    chosen: an adapter chose fn to serve the given type, so that they fit.
+    """
     tells = _tells(fn)
     if not given:
         return tells or "generic"
     if given not in _FITS:
         raise LoadError("the entrypoint %r has the unknown type %r" % (tag, given), file)
-    if tells in _FITS[given] or (tells == "generic_stream" and given == "generic" and tag.endswith("_stream")):
+    if chosen or tells in _FITS[given] or (tells == "generic_stream" and given == "generic" and tag.endswith("_stream")):
         return given
     what = "a coroutine function" if tells == "async" else "a generator function"
     raise LoadError(
@@ -60,6 +70,11 @@ def kind(fn, given, tag, file):
         file,
         getattr(_code(fn), "co_firstlineno", 0),
     )
+
+
+def streams(tag, type_):
+    """Say whether an entrypoint streams, by its tag and its type."""
+    return type_ != "batch" and (type_ == "generic_stream" or tag.endswith("_stream"))
 
 
 def returns_async(fn):
@@ -90,6 +105,11 @@ def _bound_to_class(kind_, name):
 
 def _a(value):
     return "a value of type %s" % type(value).__name__
+
+
+def _what_to_name():
+    """Return words for what the module of an entrypoint may be."""
+    return ", or ".join(["a function", "a bound method such as agent.run"] + adapters.names())
 
 
 def _what_there_is(holder):

@@ -98,19 +98,6 @@ def _model_v1(model):
     return check
 
 
-def message(value, pointer):
-    """Check that makes a LangChain message of {"role", "content"} and its other forms."""
-    from .validate import Mismatch
-
-    messages = sys.modules["langchain_core.messages"]
-    if isinstance(value, messages.BaseMessage):
-        return value
-    try:
-        return messages.convert_to_messages([value])[0]
-    except Exception as error:  # it raises several kinds for what is no message
-        raise Mismatch(pointer, "expected a message: %s" % error) from error
-
-
 def _sentence(message, count):
     message = message[:1].lower() + message[1:]
     return message + (" (and %d more)" % (count - 1) if count > 1 else "")

@@ -197,12 +197,3 @@ def whole_parameter(parameters, resolved):
     if len(wanted) == 1 and is_dict_like(resolved.get(wanted[0].name, EMPTY)):
         return wanted[0]
     return None
-
-
-def is_message(hint):
-    """Say whether hint is a LangChain message class, or a union of nothing else."""
-    hint, _ = strip(hint)
-    if is_union(hint):
-        return all(is_message(part) for part in typing.get_args(hint))
-    base = getattr(sys.modules.get("langchain_core.messages"), "BaseMessage", None)
-    return base is not None and isinstance(hint, type) and issubclass(hint, base)

@@ -10,7 +10,7 @@ import sys
 import time
 
 from . import codec as codecs
-from . import children, entrypoints, faults, schema, signals, streams, wire
+from . import adapters, children, entrypoints, faults, schema, signals, streams, wire
 from .answers import Answers
 from .batch import Batcher
 from .bind import Binder
@@ -121,6 +121,7 @@ class Instance:
         self._modules.install()
         made = {}
         described = [self._resolve(given, made) for given in self._admit["entrypoints"]]
+        adapters.watch()
         return {
             "entrypoints": described,
             "python": "%d.%d.%d" % sys.version_info[:3],
@@ -132,18 +133,20 @@ class Instance:
     def _resolve(self, given, made):
         """Add one entrypoint and return how READY describes it."""
         tag, file, path = given["tag"], given["file"], given["module"]
-        fn = entrypoints.resolve(self._modules.load(file), path, file, made)
-        kind = entrypoints.kind(fn, given.get("type"), tag, file)
-        entry = Entry(tag, file, path, kind, fn, Binder(fn, tag))
-        self._place(entry)
+        wanted = adapters.Wanted(entrypoints.streams(tag, given.get("type")), given.get("type") or "")
+        adapted = entrypoints.resolve(self._modules.load(file), path, file, made, wanted)
+        fn, binding = adapted.fn, adapted.binding
+        kind = entrypoints.kind(fn, given.get("type"), tag, file, adapted.chosen)
+        entry = Entry(tag, file, path, kind, fn, Binder(fn, tag, binding))
+        self._place(entry, adapted.on_loop)
         self._entries.append(entry)
         about = {"tag": tag, "type": kind, "streams": entry.streams, "file": file, "module": path}
-        about.update(schema.describe(fn))
+        about.update(schema.describe(fn, binding))
         return about
 
-    def _place(self, entry):
+    def _place(self, entry, on_loop):
         """Decide where the entrypoint's calls are served."""
-        is_async = entrypoints.returns_async(entry.fn)
+        is_async = on_loop or entrypoints.returns_async(entry.fn)
         if entry.kind == "batch":
             entry.batcher = Batcher(entry, is_async, self._admit.get("batch") or {}, self)
             entry.submit = entry.batcher.submit

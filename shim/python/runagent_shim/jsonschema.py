@@ -10,7 +10,7 @@ import pathlib
 import typing
 import uuid
 
-from . import docstring, foreign, hints
+from . import adapters, docstring, foreign, hints
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -18,8 +18,9 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def schema_of(hint, defs):
     """Return the schema of an annotation; named classes go into defs."""
     hint, extras = hints.strip(hint)
-    if hints.is_message(hint):
-        return {"type": ["object", "string"], "description": "a LangChain message"}
+    found = adapters.schema(hint)
+    if found is not None:
+        return found
     if extras and foreign.has_rules(extras):
         found = foreign.schema(hint, extras, defs)
         if found is not None:

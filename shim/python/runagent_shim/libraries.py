@@ -1,6 +1,7 @@
 """Makes plain data of the objects of well-known libraries.
 
 A library is recognised by what is loaded already; nothing is imported here.
+Those of frameworks are in `adapters`.
 Handlers have the form of those in `plain.py`.
 """
 
@@ -18,33 +19,6 @@ def handler(kind):
             if isinstance(base, type) and issubclass(kind, base):
                 return found
     return None
-
-
-def _message(walk, value, path):
-    """A LangChain message or chunk, with the keys of `docs/values.md`."""
-    out = {"type": value.type, "content": walk.plain(value.content, ("content", path))}
-    for name in _MESSAGE_ALWAYS:
-        if hasattr(value, name):
-            out[name] = walk.plain(getattr(value, name), (name, path))
-    for name in _MESSAGE_IF_SET:
-        field = getattr(value, name, None)
-        if field:
-            out[name] = walk.plain(field, (name, path))
-    return out
-
-
-_MESSAGE_ALWAYS = ("id", "tool_calls", "tool_call_id", "role")
-_MESSAGE_IF_SET = (
-    "name",
-    "invalid_tool_calls",
-    "tool_call_chunks",
-    "status",
-    "artifact",
-    "usage_metadata",
-    "response_metadata",
-    "additional_kwargs",
-    "chunk_position",
-)
 
 
 def _model(walk, value, path):
@@ -153,7 +127,6 @@ def _polars_series(walk, value, path):
 
 
 _TABLE = (
-    ("langchain_core.messages", ("BaseMessage",), _message),
     ("pydantic", ("BaseModel",), _base_model),
     ("pydantic.v1", ("BaseModel",), _model_v1),
     ("numpy", ("ndarray",), _numpy_array),

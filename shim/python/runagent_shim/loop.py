@@ -9,6 +9,7 @@ from collections import deque
 from time import perf_counter_ns
 
 from . import children
+from .adapters import items
 from .answers import TooLarge
 from .bind import BindError
 from .calls import CURRENT
@@ -147,8 +148,12 @@ class Loop:
         if value is _CALL:
             args, kwargs = entry.bind(*call.inputs(self._codec.loads))
             value = entry.fn(*args, **kwargs)
+        if entry.streams:
+            value = items(value)
         if hasattr(value, "__await__"):
             value = await value
+            if entry.streams:
+                value = items(value)
         if children.forked:
             children.leave()
         if not entry.streams:

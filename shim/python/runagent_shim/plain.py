@@ -15,7 +15,7 @@ import sys
 import types
 import uuid
 
-from . import libraries
+from . import adapters, libraries
 from .codec import MAX_DEPTH, TOO_DEEP
 
 # An endless generator inside a result must not fill the memory.
@@ -328,7 +328,7 @@ def _handler(kind):
 
 
 def _find(kind):
-    handler = libraries.handler(kind)
+    handler = adapters.handler(kind) or libraries.handler(kind)
     if handler is not None:
         return handler
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):

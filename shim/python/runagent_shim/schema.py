@@ -2,14 +2,15 @@
 
 import typing
 
-from . import docstring, hints, runnable, schema_text
+from . import docstring, hints, schema_text
 from .jsonschema import DIALECT, add_default, schema_of
 
 
-def describe(fn):
+def describe(fn, binding=None):
     """Return {"signature", "description", "input_schema", "output_schema"} of fn.
 
-    It never raises: what can't be described is left open.
+    binding is how inputs are bound to it where its signature does not say. It
+    never raises: what can't be described is left open.
     """
     out = {
         "signature": "",
@@ -20,8 +21,8 @@ def describe(fn):
     for key, find in (
         ("signature", schema_text.signature),
         ("description", _description),
-        ("input_schema", input_schema),
-        ("output_schema", output_schema),
+        ("input_schema", lambda fn: input_schema(fn, binding)),
+        ("output_schema", lambda fn: output_schema(fn, binding)),
     ):
         try:
             out[key] = find(fn)
@@ -30,10 +31,10 @@ def describe(fn):
     return out
 
 
-def input_schema(fn):
+def input_schema(fn, binding=None):
     """Return the schema of the input object of fn."""
-    if runnable.of(fn) is not None:
-        return _runnable_schema(fn)
+    if binding is not None:
+        return binding.input_schema() or {"$schema": DIALECT, "type": "object"}
     found = hints.signature(fn)
     if found is None:
         return {"$schema": DIALECT, "type": "object"}
@@ -49,9 +50,9 @@ def input_schema(fn):
     return _finish(_object(parameters, resolved, described, whole, defs), defs)
 
 
-def output_schema(fn):
+def output_schema(fn, binding=None):
     """Return the schema of what fn returns; of a stream, of the list of its items."""
-    if runnable.of(fn) is not None:
+    if binding is not None:
         return {"$schema": DIALECT}
     hint = hints.annotations(fn).get("return", hints.EMPTY)
     defs = {}
@@ -124,20 +125,3 @@ def _finish(schema, defs):
     if defs:
         out["$defs"] = defs
     return out
-
-
-def _runnable_schema(fn):
-    """Return the schema of a LangGraph graph's state, read without pydantic's help.
-
-    The graph could tell by itself, by building models: too slow for a start.
-    """
-    builder = getattr(fn.__self__, "builder", None)
-    for name in ("input_schema", "input", "state_schema", "schema"):
-        state = getattr(builder, name, None)
-        if isinstance(state, type) and (hints.is_typed_dict(state) or hints.is_dict_like(state)):
-            defs = {}
-            schema = schema_of(state, defs)
-            found = defs.get(schema.get("$ref", "").rpartition("/")[2], schema)
-            found = {key: value for key, value in found.items() if key != "required"}
-            return _finish(found, {k: v for k, v in defs.items() if v is not found})
-    return {"$schema": DIALECT, "type": "object"}

@@ -3,6 +3,7 @@
 from contextvars import Context
 from time import perf_counter_ns, thread_time_ns
 
+from .adapters import items
 from .answers import TooLarge
 from .bind import BindError
 from .calls import CURRENT
@@ -79,6 +80,8 @@ class Threads:
         entry = call.entry
         args, kwargs = entry.bind(*call.inputs(self._loads))
         value = entry.fn(*args, **kwargs)
+        if entry.streams:
+            value = items(value)
         if entry.streams or hasattr(value, "__await__"):
             return (value,) if type(value) is bytes else value
         body = encode(value, self._codec)

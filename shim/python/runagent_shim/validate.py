@@ -21,7 +21,7 @@ import pathlib
 import typing
 import uuid
 
-from . import foreign, hints
+from . import adapters, foreign, hints
 
 
 class Mismatch(ValueError):
@@ -36,8 +36,9 @@ class Mismatch(ValueError):
 def compile_check(hint, seen=None):
     """Return check(value, pointer), or None where every value is right."""
     hint, extras = hints.strip(hint)
-    if hints.is_message(hint):
-        return foreign.message
+    found = adapters.check(hint)
+    if found is not None:
+        return found
     if extras and foreign.has_rules(extras):
         check = foreign.compile_check(hint, extras)
         if check is not None:

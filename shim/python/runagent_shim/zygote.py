@@ -16,7 +16,7 @@ import importlib  # noqa: E402
 import json  # noqa: E402
 import select  # noqa: E402
 
-from . import bind, codec, faults, instance, schema, signals  # noqa: E402
+from . import adapters, bind, codec, faults, instance, schema, signals  # noqa: E402
 from .imports import Importer  # noqa: E402
 
 _PACKET = 65536
@@ -158,6 +158,7 @@ def warm_up():
     ssl = sys.modules.get("ssl")
     if ssl is not None:
         ssl.RAND_bytes(1)
+    adapters.watch()
 
 
 def _example(text: str, count: int = 1, **more) -> dict:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from runagent_shim import runnable
+from runagent_shim import adapters
+from runagent_shim.adapters.langchain import CallBinding
 from runagent_shim.bind import Binder, BindError
 
 try:
@@ -40,6 +41,16 @@ class Fake:
         return inputs
 
 
+def bound(fn):
+    """Return the Binder that an entrypoint has which names fn, a framework's."""
+    adapted = adapters.adapt(fn, adapters.Wanted())
+    return Binder(adapted.fn, "t", adapted.binding)
+
+
+def fake_binder(name):
+    return Binder(getattr(Fake(), name), "t", CallBinding(Fake(), name))
+
+
 class TestRunnables(unittest.TestCase):
     def test_inputs(self):
         config = {"configurable": {"thread_id": "1"}}
@@ -58,16 +69,16 @@ class TestRunnables(unittest.TestCase):
             (None, {"command": "ls"}, (({"command": "ls"},), {})),
         ):
             with self.subTest(args=args, kwargs=kwargs):
-                self.assertEqual(Binder(Fake().invoke, "t").bind(args, kwargs), want)
+                self.assertEqual(fake_binder("invoke").bind(args, kwargs), want)
 
     def test_an_unknown_keyword_beside_a_positional_input(self):
         with self.assertRaises(BindError) as caught:
-            Binder(Fake().invoke, "t").bind([1], {"confg": {}})
+            fake_binder("invoke").bind([1], {"confg": {}})
         self.assertEqual(caught.exception.field, "/confg")
         self.assertIn("signature: invoke(input", str(caught.exception))
 
     def test_batch(self):
-        binder = Binder(Fake().batch, "t")
+        binder = fake_binder("batch")
         self.assertEqual(binder.bind([[1, 2]], None), (([1, 2],), {}))
         self.assertEqual(binder.bind(None, {"inputs": [1]}), (([1],), {}))
         self.assertEqual(binder.bind(None, {"a": 1}), (([{"a": 1}],), {}))
@@ -77,8 +88,8 @@ class TestRunnables(unittest.TestCase):
             def invoke(self, question):
                 return question
 
-        self.assertIsNone(runnable.of(Other().invoke))
-        self.assertIsNone(runnable.of(Fake.invoke))
+        for one in (Other().invoke, Other(), Fake.invoke, Fake, len, print, None):
+            self.assertIsNone(adapters.adapt(one, adapters.Wanted()), one)
         self.assertEqual(Binder(Other().invoke, "t").bind(None, {"x": 1}), (({"x": 1},), {}))
 
 
@@ -203,12 +214,12 @@ class TestPydantic(unittest.TestCase):
 class TestLangChain(unittest.TestCase):
     def test_a_prompt_with_variables_named_input_and_history(self):
         prompt = prompts.ChatPromptTemplate.from_template("{history} {input}")
-        args, kwargs = Binder(prompt.invoke, "t").bind(None, {"input": "a", "history": "b"})
+        args, kwargs = bound(prompt.invoke).bind(None, {"input": "a", "history": "b"})
         self.assertEqual(prompt.invoke(*args, **kwargs).to_messages()[0].content, "b a")
 
     def test_a_lambda(self):
         double = runnables.RunnableLambda(lambda v: v["n"] * 2)
-        args, kwargs = Binder(double.invoke, "t").bind(None, {"n": 2})
+        args, kwargs = bound(double.invoke).bind(None, {"n": 2})
         self.assertEqual(double.invoke(*args, **kwargs), 4)
 
     def test_message_annotations_take_role_and_content(self):
@@ -237,14 +248,14 @@ class TestLangGraph(unittest.TestCase):
         self.app = builder.compile()
 
     def test_invoke(self):
-        binder = Binder(self.app.invoke, "t")
+        binder = bound(self.app.invoke)
         args, kwargs = binder.bind(None, {"text": "hi"})
         self.assertEqual(self.app.invoke(*args, **kwargs), {"text": "HI"})
         args, kwargs = binder.bind(None, {"input": {"text": "yo"}, "stream_mode": "updates"})
         self.assertEqual(self.app.invoke(*args, **kwargs), [{"shout": {"text": "YO"}}])
 
     def test_commands(self):
-        binder = Binder(self.app.invoke, "t")
+        binder = bound(self.app.invoke)
         config = {"configurable": {"thread_id": "1"}}
         for args, kwargs, want in (
             (None, {"command": {"resume": "yes"}}, Command(resume="yes")),
@@ -263,7 +274,7 @@ class TestLangGraph(unittest.TestCase):
 
     def test_a_state_field_named_command_stays_input(self):
         self.assertEqual(
-            Binder(self.app.invoke, "t").bind(None, {"command": {"resume": 1}, "text": "x"})[0],
+            bound(self.app.invoke).bind(None, {"command": {"resume": 1}, "text": "x"})[0],
             ({"command": {"resume": 1}, "text": "x"},),
         )
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, AsyncIterator, Dict, Iterator, List, Literal,
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from runagent_shim import docstring
+from runagent_shim import adapters
 from runagent_shim.schema import describe
 
 try:
@@ -333,7 +334,8 @@ class TestLangGraph(unittest.TestCase):
         builder = langgraph.StateGraph(State)
         builder.add_node("a", lambda state: state)
         builder.add_edge("__start__", "a")
-        got = describe(builder.compile().invoke)
+        adapted = adapters.adapt(builder.compile().invoke, adapters.Wanted())
+        got = describe(adapted.fn, adapted.binding)
         self.assertEqual(sorted(got["input_schema"]["properties"]), ["messages", "topic"])
         self.assertNotIn("required", got["input_schema"])
         self.assertEqual(got["input_schema"]["properties"]["messages"]["type"], "array")

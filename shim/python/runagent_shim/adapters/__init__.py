@@ -1,0 +1,116 @@
+"""What the shim knows of frameworks: one module for each.
+
+Nothing here imports a framework. An adapter is loaded when its framework is
+already in sys.modules; an agent without any pays for a few look-ups.
+"""
+
+import importlib
+import sys
+import traceback
+from types import AsyncGeneratorType, FunctionType, GeneratorType
+
+from .adapter import Adapted, Adapter, Wanted  # noqa: F401 - the vocabulary of this package
+
+# The module whose presence says that a framework is loaded, and its adapter.
+# In order: the first that knows an object decides.
+_HOMES = (
+    ("langgraph.pregel", "langgraph"),
+    ("langchain_core.runnables.base", "langchain"),
+    ("openai.types.chat", "openai"),
+)
+
+_KNOWN = {}  # adapter name -> Adapter
+_WATCHED = set()
+_PLAIN = frozenset((GeneratorType, AsyncGeneratorType, list, str, dict, tuple, bytes, type(None)))
+
+
+def loaded():
+    """Return the adapters of the frameworks that are loaded."""
+    modules = sys.modules
+    return [_KNOWN.get(name) or _load(name) for module, name in _HOMES if module in modules]
+
+
+def adapt(value, wanted):
+    """Return the Adapted of a framework's object or bound method, None for all else."""
+    if type(value) is FunctionType or isinstance(value, type):
+        return None
+    for adapter in loaded():
+        found = _ask(adapter.adapt, value, wanted)
+        if found is not None:
+            return found
+    return None
+
+
+def handler(kind):
+    """Return the handler (see plain.py) for a framework's class, None for all else."""
+    for adapter in loaded():
+        found = _ask(adapter.handler, kind)
+        if found is not None:
+            return found
+    return None
+
+
+def items(value):
+    """Return an iterator or async iterator for a framework's stream object, else value itself."""
+    if type(value) in _PLAIN:
+        return value
+    for adapter in loaded():
+        found = _ask(adapter.items, value)
+        if found is not None:
+            return found
+    return value
+
+
+def check(hint):
+    """Return the check (see validate.py) of an annotation of a framework's, or None."""
+    for adapter in loaded():
+        found = _ask(adapter.check, hint)
+        if found is not None:
+            return found
+    return None
+
+
+def schema(hint):
+    """Return the JSON Schema of what check of the same annotation takes, or None."""
+    for adapter in loaded():
+        found = _ask(adapter.schema, hint)
+        if found is not None:
+            return found
+    return None
+
+
+def watch():
+    """Have the loaded frameworks report the tokens that they use. Once for each is enough."""
+    for adapter in loaded():
+        if adapter not in _WATCHED:
+            _WATCHED.add(adapter)
+            _ask(adapter.watch)
+
+
+def names():
+    """Return words for what `module` may name beside functions, with what is loaded first."""
+    return [words for adapter in loaded() for words in (adapter.NAMES,) if words]
+
+
+def _load(name):
+    try:
+        found = importlib.import_module("." + name, __name__).ADAPTER
+    except Exception:  # another version of the framework than it knows
+        _complain("the adapter %s does not work with the installed version" % name)
+        found = Adapter()
+    _KNOWN[name] = found
+    return found
+
+
+def _ask(question, *args):
+    """An adapter that fails must not take the agent with it."""
+    try:
+        return question(*args)
+    except Exception:
+        _complain("the adapter %s failed" % type(question.__self__).__module__.rpartition(".")[2])
+        return None
+
+
+def _complain(what):
+    print("runagent: %s; the agent goes on without it" % what, file=sys.stderr)
+    traceback.print_exc(file=sys.stderr)
