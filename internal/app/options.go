@@ -128,7 +128,8 @@ type Reload struct {
 
 // Problem is one thing to fix in the agent's folder.
 type Problem struct {
-	// File is relative to the folder; "" when there is no place to name.
+	// File is relative to the agent's folder, or absolute where it lies
+	// elsewhere; "" when there is no place to name.
 	File string
 	// Line and Column count from 1; 0 when unknown.
 	Line, Column int

@@ -98,17 +98,14 @@ func (s *service) problems(ctx context.Context, rev *deploy.Revision, err error)
 	var imp *instance.ImportError
 	switch {
 	case errors.As(err, &manifest):
-		return problemsOf(manifest)
+		return s.problemsOf(manifest)
 	case errors.As(err, &imp):
 		if found := s.sourceProblems(ctx, rev); len(found) > 0 {
-			return problemsOf(found)
+			return s.problemsOf(found)
 		}
-		p := Problem{File: imp.File, Line: imp.Line, Message: imp.Message, Traceback: imp.Traceback}
+		p := Problem{File: s.inFolder(imp.File), Line: imp.Line, Message: imp.Message, Traceback: imp.Traceback}
 		if imp.Type != "" {
 			p.Message = imp.Type + ": " + imp.Message
-		}
-		if rel, err := filepath.Rel(rev.Agent.Dir, imp.File); err == nil && filepath.IsLocal(rel) {
-			p.File = rel
 		}
 		return []Problem{p}
 	}
@@ -119,15 +116,38 @@ func (s *service) problems(ctx context.Context, rev *deploy.Revision, err error)
 	return []Problem{p}
 }
 
-func problemsOf(found agent.Problems) []Problem {
+func (s *service) problemsOf(found agent.Problems) []Problem {
 	list := make([]Problem, len(found))
 	for i, p := range found {
-		list[i] = Problem{File: p.File, Line: p.Line, Column: p.Column, Message: p.Message}
+		list[i] = Problem{File: s.inFolder(p.File), Line: p.Line, Column: p.Column, Message: p.Message}
 		if p.Suggestion != "" {
 			list[i].Message += fmt.Sprintf(" (did you mean %q?)", p.Suggestion)
 		}
 	}
 	return list
+}
+
+// inFolder returns a file's path relative to the agent's folder. One elsewhere
+// stays as it is.
+func (s *service) inFolder(file string) string {
+	dir, err := filepath.Abs(s.o.Dir)
+	if file == "" || err != nil {
+		return file
+	}
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return file
+	}
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		real = dir
+	}
+	for _, folder := range []string{dir, real} {
+		if rel, err := filepath.Rel(folder, path); err == nil && filepath.IsLocal(rel) {
+			return filepath.ToSlash(rel)
+		}
+	}
+	return file
 }
 
 // sourceProblems are what can be said about the sources without running them:
