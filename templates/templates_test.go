@@ -179,6 +179,23 @@ func TestEmbedsEveryFile(t *testing.T) {
 	}
 }
 
+// TestOfflineModelIsTheExamples: what the README of the repository shows is what
+// init writes.
+func TestOfflineModelIsTheExamples(t *testing.T) {
+	t.Parallel()
+	example, err := os.ReadFile("../examples/assistant/offline_model.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	template, err := os.ReadFile("langgraph/offline_model.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(example) != string(template) {
+		t.Error("examples/assistant and templates/langgraph have two offline_model.py; copy the newer one over the other")
+	}
+}
+
 // TestTemplatesRun runs the code of each template in plain Python, with its
 // pinned requirements, on its own test input.
 func TestTemplatesRun(t *testing.T) {

@@ -30,6 +30,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/runagent/runagent/test/served"
 )
 
 // waitLimit bounds each wait of a story.
@@ -58,16 +60,17 @@ func run(m *testing.M) int {
 }
 
 // build leaves the binary in dir, with the race detector where this machine has
-// the C compiler that it needs. RUNAGENT_E2E_BINARY names one that is there already.
+// the C compiler that it needs: see served.RaceFlags. RUNAGENT_E2E_BINARY names one that is there already.
 func build(dir string) error {
 	target := filepath.Join(dir, "runagent")
 	if binary := os.Getenv("RUNAGENT_E2E_BINARY"); binary != "" {
 		return os.Symlink(binary, target)
 	}
-	args := []string{"build", "-ldflags", "-X main.version=0.0.0-e2e", "-o", target}
-	if _, err := exec.LookPath("cc"); err == nil {
-		args = append(args, "-race")
+	race, err := served.RaceFlags()
+	if err != nil {
+		return err
 	}
+	args := append([]string{"build", "-ldflags", "-X main.version=0.0.0-e2e", "-o", target}, race...)
 	out, err := exec.Command("go", append(args, "../../cmd/runagent")...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("build runagent: %w\n%s", err, out)
@@ -127,7 +130,7 @@ func setup(env *testscript.Env, repository string, found programs) error {
 	}
 	// A race is a failure wherever it happens.
 	env.Setenv("GORACE", "halt_on_error=1 exitcode=66")
-	env.Values[servedKey{}] = newServed()
-	env.Defer(func() { env.Values[servedKey{}].(*served).killAll() })
+	env.Values[serversKey{}] = newServers()
+	env.Defer(func() { env.Values[serversKey{}].(*servers).killAll() })
 	return nil
 }

@@ -14,19 +14,19 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// servedKey is where a story keeps its served.
-type servedKey struct{}
+// serversKey is where a story keeps its servers.
+type serversKey struct{}
 
-// served holds the servers that a story started, by name.
-type served struct {
+// servers holds the servers that a story started, by name.
+type servers struct {
 	mu     sync.Mutex
 	byName map[string]*server
 }
 
-func newServed() *served { return &served{byName: map[string]*server{}} }
+func newServers() *servers { return &servers{byName: map[string]*server{}} }
 
 // killAll ends what the story left running.
-func (s *served) killAll() {
+func (s *servers) killAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, one := range s.byName {
@@ -112,7 +112,7 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 		argv = append(argv, "--port", "0")
 	}
 	one := start(ts, append(argv, rest...))
-	all := ts.Value(servedKey{}).(*served)
+	all := ts.Value(serversKey{}).(*servers)
 	all.mu.Lock()
 	all.byName[name] = one
 	all.mu.Unlock()
@@ -167,7 +167,7 @@ func environ(ts *testscript.TestScript) []string {
 }
 
 func find(ts *testscript.TestScript, name string) *server {
-	all := ts.Value(servedKey{}).(*served)
+	all := ts.Value(serversKey{}).(*servers)
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	one := all.byName[name]

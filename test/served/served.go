@@ -209,7 +209,7 @@ func Run(t testing.TB, home string, args ...string) (code int, stdout, stderr st
 	return cmd.ProcessState.ExitCode(), out.String(), talk.String()
 }
 
-// Binary builds the program with the race detector, once per test process,
+// Binary builds the program with the race detector (see RaceFlags), once per test process,
 // and returns its path. Other test processes share it. RUNAGENT_E2E_BINARY
 // names one that is there already.
 func Binary(t testing.TB) string {
@@ -238,10 +238,11 @@ var build = once(func(root string) (string, error) {
 		return "", fmt.Errorf("lock the binary: %w", err)
 	}
 	path := filepath.Join(dir, "runagent")
-	args := []string{"build", "-ldflags", "-X main.version=0.0.0-e2e", "-o", path}
-	if _, err := exec.LookPath("cc"); err == nil { // the race detector needs one
-		args = append(args, "-race")
+	race, err := RaceFlags()
+	if err != nil {
+		return "", err
 	}
+	args := append([]string{"build", "-ldflags", "-X main.version=0.0.0-e2e", "-o", path}, race...)
 	cmd := exec.Command("go", append(args, "./cmd/runagent")...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
