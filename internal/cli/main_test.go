@@ -26,6 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fixture struct {
 	t       testing.TB
 	home    string
+	path    string // PATH
 	in      string
 	signals chan os.Signal
 }
@@ -33,7 +34,7 @@ type fixture struct {
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
-	return &fixture{t: t, home: t.TempDir(), signals: make(chan os.Signal, 2)}
+	return &fixture{t: t, home: t.TempDir(), path: os.Getenv("PATH"), signals: make(chan os.Signal, 2)}
 }
 
 // runagent runs a command line and returns its exit code and what it printed.
@@ -42,7 +43,7 @@ func (f *fixture) runagent(args ...string) (code int, stdout, stderr string) {
 	var out, talk bytes.Buffer
 	code = Main(args, Program{
 		Version: "1.2.3", In: strings.NewReader(f.in), Out: &out, Err: &talk,
-		Environ: []string{"HOME=" + f.home, "RUNAGENT_HOME=" + f.home, "PATH=" + os.Getenv("PATH")},
+		Environ: []string{"HOME=" + f.home, "RUNAGENT_HOME=" + f.home, "PATH=" + f.path},
 		Signals: f.signals,
 	})
 	return code, out.String(), talk.String()

@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/templates"
+)
+
+func TestInitWritesWhatValidates(t *testing.T) {
+	t.Parallel()
+	for _, framework := range templates.Frameworks() {
+		f, dir := newFixture(t), filepath.Join(t.TempDir(), "new", "agent")
+		code, stdout, stderr := f.runagent("init", dir, "--framework", framework, "--name", "My Agent")
+		if code != 0 || stderr != "Now: runagent serve "+dir+"\n" {
+			t.Fatalf("%s: code %d, stderr %q", framework, code, stderr)
+		}
+		for _, path := range strings.Fields(stdout) {
+			if _, err := os.Stat(path); err != nil {
+				t.Errorf("%s: it names a file that is not there: %v", framework, err)
+			}
+		}
+		if a, problems := agent.Load(dir, agent.LoadOptions{}); len(problems) > 0 || a.Name != "My Agent" || a.Manifest.Framework != framework {
+			t.Errorf("%s: %+v, %v", framework, a, problems)
+		}
+		if code, stdout, stderr = f.runagent("validate", dir); code != 0 {
+			t.Errorf("%s: validate: code %d, %s%s", framework, code, stdout, stderr)
+		}
+	}
+}
+
+func TestInitInTheWorkingDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "here")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	code, stdout, stderr := newFixture(t).runagent("init")
+	if code != 0 || !strings.Contains(stdout, "runagent.config.json\n") || stderr != "Now: runagent serve .\n" {
+		t.Errorf("code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+	if a, problems := agent.Load(dir, agent.LoadOptions{}); len(problems) > 0 || a.Name != "here" {
+		t.Errorf("%+v, %v", a, problems)
+	}
+}
+
+func TestInitRefuses(t *testing.T) {
+	t.Parallel()
+	f, dir := newFixture(t), folder(t, map[string]string{"agent.py": "mine"})
+	file := filepath.Join(dir, "agent.py")
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{dir}, 1, "has these files already: agent.py; nothing was written"},
+		{[]string{file}, 1, "agent.py"},
+		{[]string{t.TempDir(), "--name", " "}, 2, "the name is blank"},
+		{[]string{t.TempDir(), "--framework", "langgrph"}, 2, `there is no template "langgrph"; there are: `},
+		{[]string{"a", "b"}, 2, `unexpected argument "b"`},
+	} {
+		if code, stdout, stderr := f.runagent(append([]string{"init"}, tt.args...)...); code != tt.code || stdout != "" || !strings.Contains(stderr, tt.want) {
+			t.Errorf("init %v: code %d, stdout %q, stderr %q", tt.args, code, stdout, stderr)
+		}
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != "mine" {
+		t.Errorf("the author's file: %q, %v", text, err)
+	}
+}
