@@ -93,16 +93,20 @@ func (x *Executor) Execute(ctx context.Context, req Request, emit func(Event) er
 	timer := time.AfterFunc(time.Until(call.Deadline), func() { cancel(errDeadline) })
 	defer timer.Stop()
 
-	j := journal{emit: emit, began: now}
+	fields, err := newExtractor(callable.Extractor)
+	j := journal{emit: emit, began: now, fields: fields}
 	if callable.Streams {
 		j.items = make([]byte, 0, 256)
 	}
 	var res Result
-	if err = j.started(call.ID); err == nil {
+	if err == nil {
+		err = j.started(call.ID)
+	}
+	if err == nil {
 		res, err = x.o.Invoker.Invoke(ctx, call, j.event)
 	}
-	if err == nil && len(callable.Extractor) > 0 && len(res.Output) > 0 {
-		res.Output, err = extract(res.Output, callable.Extractor)
+	if err == nil {
+		res.Output, err = fields.pick(res.Output)
 	}
 	res.Timings.Total = time.Since(now)
 	res.Timings.FirstChunk = j.firstChunk
@@ -238,6 +242,7 @@ func statusOf(e *fault.Error) Status {
 type journal struct {
 	emit       func(Event) error
 	began      time.Time
+	fields     extractor // of each chunk
 	seq        int64
 	chunks     int
 	firstChunk time.Duration
@@ -254,6 +259,10 @@ func (j *journal) event(e Event) error {
 	j.seq++
 	e.Seq = j.seq
 	if e.Kind == Chunk {
+		var err error
+		if e.Data, err = j.fields.pick(e.Data); err != nil {
+			return err
+		}
 		if j.chunks == 0 {
 			j.firstChunk = time.Since(j.began)
 		}
