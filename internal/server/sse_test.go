@@ -171,6 +171,49 @@ func TestStreamIsNotHeldBack(t *testing.T) {
 	}
 }
 
+// TestStreamBeatsAfterSilence: the comment comes 15 s after the latest event,
+// not at a fixed rate.
+func TestStreamBeatsAfterSilence(t *testing.T) {
+	t.Parallel()
+	beat, waits, began := make(chan time.Time), make(chan time.Duration, 10), make(chan struct{}, 1)
+	fx := newFixture(t, func(o *Options) {
+		o.After = func(d time.Duration) <-chan time.Time { waits <- d; return beat }
+	})
+	fx.executor.on("silent", blocks(began))
+	opened := time.Now()
+	res, err := fx.client.Post(fx.url+"/v1/agents/echo/stream", "application/json", strings.NewReader(`{"entrypoint":"silent"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	<-began
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() && lines.Text() != "event: start" {
+	}
+	if first := <-waits; first != 15*time.Second {
+		t.Errorf("the first beat is after %v", first)
+	}
+	// The start event came later than opened: at that moment plus 15 s the
+	// stream has not been silent for as long.
+	beat <- opened.Add(15 * time.Second)
+	if again := <-waits; again <= 0 || again >= 15*time.Second {
+		t.Errorf("it looks again after %v, want what is left of 15 s", again)
+	}
+	beat <- time.Now().Add(15 * time.Second)
+	if next := <-waits; next != 15*time.Second {
+		t.Errorf("the beat after a beat is after %v", next)
+	}
+	beats := 0
+	for beats == 0 && lines.Scan() {
+		if lines.Text() == ": heartbeat" {
+			beats++
+		}
+	}
+	if beats != 1 {
+		t.Errorf("%d beats", beats)
+	}
+}
+
 func TestStreamBeats(t *testing.T) {
 	t.Parallel()
 	beat, began := make(chan time.Time), make(chan struct{}, 1)
@@ -186,7 +229,7 @@ func TestStreamBeats(t *testing.T) {
 	for lines.Scan() && lines.Text() != "event: start" { // comes by itself, though nothing follows
 	}
 	for range 2 {
-		beat <- time.Time{}
+		beat <- time.Now().Add(15 * time.Second)
 		for lines.Scan() && !strings.HasPrefix(lines.Text(), ":") {
 		}
 		if lines.Text() != ": heartbeat" {

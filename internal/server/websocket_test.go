@@ -182,3 +182,59 @@ func TestSocketCloseCancels(t *testing.T) {
 		}
 	}
 }
+
+// TestSocketEndsWhenPingsStayUnanswered: a peer that is gone without a word
+// keeps no call running.
+func TestSocketEndsWhenPingsStayUnanswered(t *testing.T) {
+	t.Parallel()
+	fx := newFixture(t, func(o *Options) {
+		o.StallTimeout = 50 * time.Millisecond
+		o.After = func(time.Duration) <-chan time.Time { return time.After(time.Millisecond) }
+	})
+	fx.executor.ended = make(chan error, 1)
+	began := make(chan struct{}, 1)
+	fx.executor.on("blocks", blocks(began))
+	deaf := fx.dial(socketPath) // it answers pings only while it reads
+	fx.say(deaf, `{"type":"invoke","ref":"1","entrypoint":"blocks"}`)
+	<-began
+	select {
+	case <-fx.executor.ended:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the call of a peer that is gone still runs")
+	}
+}
+
+func TestSocketStaysWhilePingsAreAnswered(t *testing.T) {
+	t.Parallel()
+	pings := make(chan struct{}, 10)
+	fx := newFixture(t, func(o *Options) {
+		o.After = func(time.Duration) <-chan time.Time {
+			select {
+			case pings <- struct{}{}:
+			default:
+			}
+			return time.After(time.Millisecond)
+		}
+	})
+	began := make(chan struct{}, 1)
+	fx.executor.on("blocks", blocks(began))
+	conn := fx.dial(socketPath)
+	fx.say(conn, `{"type":"invoke","ref":"1","entrypoint":"blocks"}`)
+	<-began
+	said := make(chan error, 1)
+	go func() {
+		for range 10 { // each wait follows the answer to the ping before it
+			<-pings
+		}
+		said <- conn.Write(t.Context(), websocket.MessageText, []byte(`{"type":"cancel","ref":"1"}`))
+	}()
+	if e := hear[api.SocketEvent](fx, conn); e.Type != "started" {
+		t.Errorf("first came %s", e.Type)
+	}
+	if e := hear[api.SocketEvent](fx, conn); e.Type != "error" || e.Error.Code != string(fault.Canceled) {
+		t.Errorf("at the end came %+v", e)
+	}
+	if err := <-said; err != nil {
+		t.Error(err)
+	}
+}

@@ -10,7 +10,8 @@ import (
 const (
 	// EventStreamType is the media type of server-sent events.
 	EventStreamType = "text/event-stream"
-	// heartbeat keeps proxies from closing a stream that is silent.
+	// heartbeat is how long a stream is silent before a comment is sent, which
+	// keeps proxies from closing it.
 	heartbeat = 15 * time.Second
 	// maxPending is how much a stream gathers while a write is under way.
 	// Beyond it the call waits for the reader.
@@ -29,6 +30,7 @@ type EventStream struct {
 	wake    chan struct{} // there is something to write, or the end
 	drained chan struct{} // what was pending has been written
 	ended   chan struct{} // the writer has returned
+	last    time.Time     // of the latest write; the writer's own
 
 	mu      sync.Mutex
 	pending []byte
@@ -108,16 +110,18 @@ func (es *EventStream) run() {
 	defer close(es.ended)
 	// The connection may serve other requests afterwards.
 	defer func() { _ = es.rc.SetWriteDeadline(time.Time{}) }()
+	es.last = time.Now()
 	beat := es.after(heartbeat)
 	var batch []byte
 	for {
 		select {
 		case <-es.wake:
-		case <-beat:
-			beat = es.after(heartbeat)
-			if es.write([]byte(": heartbeat\n\n")) != nil {
+		case now := <-beat:
+			silent := now.Sub(es.last)
+			if silent >= heartbeat && es.write([]byte(": heartbeat\n\n")) != nil {
 				return
 			}
+			beat = es.after(nextBeat(silent))
 		}
 		es.mu.Lock()
 		batch, es.pending = es.pending, batch[:0]
@@ -136,8 +140,17 @@ func (es *EventStream) run() {
 	}
 }
 
+// nextBeat is when to look again at a stream that has been silent so long.
+func nextBeat(silent time.Duration) time.Duration {
+	if silent >= heartbeat {
+		return heartbeat
+	}
+	return heartbeat - silent
+}
+
 func (es *EventStream) write(batch []byte) error {
-	_ = es.rc.SetWriteDeadline(time.Now().Add(es.stall))
+	es.last = time.Now()
+	_ = es.rc.SetWriteDeadline(es.last.Add(es.stall))
 	_, err := es.w.Write(batch)
 	if err == nil {
 		err = es.rc.Flush()
