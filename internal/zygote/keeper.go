@@ -88,7 +88,9 @@ func (k *Keeper) keep() {
 			k.o.Log.Warn("no zygote; instances start plainly", "error", err)
 		}
 		if err == nil {
-			k.swap(z)
+			if old := k.swap(z); old != nil { // a better one was made meanwhile, and not watched
+				old.Kill()
+			}
 			wait.Reset()
 		}
 		first()

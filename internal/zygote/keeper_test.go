@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -21,7 +22,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type driver struct {
 	pollutes string // the module whose import pollutes
 	noFork   bool
-	made     chan *fake
+	made     chan *fake // gets each zygote at the end of its imports
+	begun    chan *fake // at their beginning, unless it is nil
 
 	mu     sync.Mutex
 	plains int
@@ -54,6 +56,9 @@ func (z *fake) Exit() sandbox.Exit    { return sandbox.Exit{Known: true} }
 func (z *fake) Kill()                 { z.once.Do(func() { close(z.done) }) }
 func (z *fake) Import(_ context.Context, modules []string) (sandbox.Imported, error) {
 	z.imported = modules
+	if z.d.begun != nil {
+		z.d.begun <- z
+	}
 	if slices.Contains(modules, z.d.pollutes) {
 		return sandbox.Imported{Excluded: []sandbox.Excluded{{Module: z.d.pollutes, Why: "it left a thread", Polluted: true}}}, nil
 	}
@@ -100,7 +105,9 @@ func (l *list) Exclude(module, _ string) bool {
 
 func keeper(t *testing.T, d *driver, l *list) *Keeper {
 	t.Helper()
-	d.made = make(chan *fake, 8)
+	if d.made == nil {
+		d.made = make(chan *fake, 8)
+	}
 	k := NewKeeper(Options{Driver: d, Memory: l, OnLog: func(invocation.LogLine) {}})
 	t.Cleanup(k.Close)
 	return k
@@ -165,6 +172,34 @@ func TestKeeperMakesABetterZygoteOfWhatInstancesLoad(t *testing.T) {
 	k.Observe([]string{"json", "numpy"}) // nothing new: no other zygote
 	if len(d.made) != 0 {
 		t.Error("another zygote was made for nothing")
+	}
+}
+
+// TestKeeperKeepsOneZygote lets one die while a better one is made: that is
+// ready first, then the replacement.
+func TestKeeperKeepsOneZygote(t *testing.T) {
+	t.Parallel()
+	d := &driver{made: make(chan *fake), begun: make(chan *fake, 8)}
+	k := keeper(t, d, &list{modules: []string{"json"}})
+	first := <-d.begun
+	next(t, d)
+	launch(t, k)
+	k.Observe([]string{"json", "numpy"})
+	better := <-d.begun
+	first.Kill()
+	<-d.begun // the replacement
+	if got := next(t, d); got != better {
+		t.Fatal("the replacement was ready first")
+	}
+	for k.Current() != better {
+		runtime.Gosched() // until it is taken
+	}
+	next(t, d)
+	select {
+	case <-better.Done():
+	case <-time.After(10 * time.Second):
+		t.Error("the better zygote was lost: nobody ends it")
+		better.Kill()
 	}
 }
 
