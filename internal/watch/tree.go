@@ -44,6 +44,7 @@ type follower interface {
 type tree struct {
 	root   string // resolved
 	stat   fs.FileInfo
+	open   bool // whether root can be read
 	rules  rules
 	kernel follower
 	warn   func(text string)
@@ -64,6 +65,7 @@ func newTree(root string, r rules, kernel follower, warn func(string)) *tree {
 // learn takes what is there as known, external, if not "", with it.
 func (t *tree) learn(external string) {
 	t.stat, _ = os.Stat(t.root)
+	t.open = readable(t.root)
 	for rel := range t.scan(".") {
 		t.files[rel], _ = t.read(rel)
 	}
@@ -109,13 +111,24 @@ func (t *tree) matters(rel string, created bool) bool {
 	return err == nil && stat.IsDir() && !ignoredDir(filepath.Base(rel))
 }
 
-// moved reports whether given no longer leads to the folder that is watched.
+// moved reports whether given no longer leads to the folder that is watched,
+// or whether that can be read has changed: the kernel does not tell.
 func (t *tree) moved(given string) bool {
 	stat, err := os.Stat(given)
 	if err != nil || t.stat == nil {
 		return (err == nil) != (t.stat != nil)
 	}
-	return !os.SameFile(stat, t.stat)
+	return !os.SameFile(stat, t.stat) || readable(given) != t.open
+}
+
+// readable reports whether the folder dir can be read now.
+func readable(dir string) bool {
+	f, err := os.Open(dir)
+	if err != nil {
+		return false
+	}
+	_ = f.Close() // nothing was written
+	return true
 }
 
 // reopen follows given to the folder that is there now.
@@ -128,6 +141,7 @@ func (t *tree) reopen(given string) {
 	if err != nil {
 		t.stat = nil
 	}
+	t.open = readable(t.root)
 }
 
 // forget ends the watches of the folder rel and all below. The kernel's watch
