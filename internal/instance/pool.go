@@ -21,6 +21,9 @@ const (
 	// steadyAfter is how long an instance must live for the backoff of its
 	// replacement to start anew.
 	steadyAfter = 10 * time.Second
+	// farewell is how long a stopped instance may take once no call is left:
+	// Python waits for the threads of user code that are no daemons.
+	farewell = 10 * time.Second
 )
 
 // Spec is what a pool runs: one revision of an agent.
@@ -161,11 +164,16 @@ func (p *Pool) bury(st *seat) {
 	<-st.in.Ended()
 	st.in.wg.Wait()
 	if p.ctx.Err() == nil {
-		p.s.OnLog(invocation.LogLine{
-			Time: time.Now().UTC(), Stream: "system", Level: "warning", Instance: st.in.ID, AgentID: p.s.Admission.AgentID,
-			Text: "instance " + st.in.ID + " ended: " + st.in.obituary() + "; it is replaced",
-		})
+		p.warn(st.in, "instance "+st.in.ID+" ended: "+st.in.obituary()+"; it is replaced")
 	}
+}
+
+// warn puts a line about an instance into the agent's log.
+func (p *Pool) warn(in *Instance, text string) {
+	p.s.OnLog(invocation.LogLine{
+		Time: time.Now().UTC(), Stream: "system", Level: "warning", Text: text,
+		Instance: in.ID, AgentID: p.s.Admission.AgentID,
+	})
 }
 
 func (p *Pool) startOne(ctx context.Context) (*seat, error) {
@@ -177,8 +185,8 @@ func (p *Pool) startOne(ctx context.Context) (*seat, error) {
 		onFree:   func(k slotKind) { p.release(st, k) },
 		onAnswer: func() { p.trust(st) },
 	})
-	if err == nil && p.s.OnReady != nil {
-		p.s.OnReady(in.ready)
+	if err == nil {
+		p.welcome(in)
 	}
 	p.mu.Lock()
 	p.lastErr = err
@@ -200,6 +208,16 @@ func (p *Pool) startOne(ctx context.Context) (*seat, error) {
 	p.serveWaiters(st)
 	p.mu.Unlock()
 	return st, nil
+}
+
+// welcome passes on what a new instance reported.
+func (p *Pool) welcome(in *Instance) {
+	for _, text := range in.ready.Warnings {
+		p.warn(in, text)
+	}
+	if p.s.OnReady != nil {
+		p.s.OnReady(in.ready)
+	}
 }
 
 // leave takes a seat out of service.
@@ -384,6 +402,8 @@ func (p *Pool) Stop(ctx context.Context) {
 	seats := p.seats
 	p.mu.Unlock()
 	p.cancel()
+	ctx, cancel := context.WithTimeout(ctx, farewell)
+	defer cancel()
 	var wg sync.WaitGroup
 	for _, st := range seats {
 		wg.Go(func() { st.in.Stop(ctx) })

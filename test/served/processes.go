@@ -30,6 +30,15 @@ func (p Process) Alive() bool {
 	return ok && start == p.start
 }
 
+// Parent is the number of p's parent now, or 0 when p has ended.
+func (p Process) Parent() int {
+	parent, start, ok := stat(p.PID)
+	if !ok || start != p.start {
+		return 0
+	}
+	return parent
+}
+
 // stat reads parent and start time of a process from /proc.
 func stat(pid int) (parent int, start string, ok bool) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

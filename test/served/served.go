@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,6 +37,8 @@ type Options struct {
 	Args []string
 	// Env is added to the environment, as NAME=value.
 	Env []string
+	// Wrap is a command that executes the program, such as "setpriv …".
+	Wrap []string
 }
 
 // Agent is a folder that is being served. The test that started it ends it.
@@ -78,7 +81,8 @@ func Launch(t testing.TB, o Options) *Agent {
 	if !strings.Contains(strings.Join(o.Args, " "), "--port") {
 		args = append(args, "--port", "0")
 	}
-	a.cmd = exec.Command(Binary(t), args...)
+	argv := append(slices.Concat(o.Wrap, []string{Binary(t)}), args...)
+	a.cmd = exec.Command(argv[0], argv[1:]...)
 	a.cmd.Env = append(os.Environ(), "RUNAGENT_HOME="+a.Home, "RUNAGENT_CACHE_DIR="+a.Home, "NO_COLOR=1")
 	a.cmd.Env = append(a.cmd.Env, "GORACE=halt_on_error=1 exitcode=66") // a race is a failure wherever it happens
 	a.cmd.Env = append(a.cmd.Env, o.Env...)

@@ -7,21 +7,21 @@ import os
 import socket
 import struct
 import sys
+import threading
 import time
 
 from . import codec as codecs
-from . import adapters, children, entrypoints, faults, schema, signals, streams, wire
+from . import adapters, children, entrypoints, faults, schema, signals, streams, wire, workers
 from .answers import Answers
 from .batch import Batcher
 from .bind import Binder
 from .calls import Call, Entry
 from .loader import Modules
-from .logs import Logs
+from .logs import SHIM, Logs
 from .loop import Loop
 from .reader import Reader
 from .streams import Streams
 from .sync import Threads
-from .workers import Pool
 
 PROTOCOL = 1
 _CREDIT = struct.Struct(">II")
@@ -39,7 +39,7 @@ def serve(fd, token, known=(0, b"")):
     sock = _socket(fd)
     writer = wire.Writer(sock)
     writer.frame(wire.HELLO, 0, _json({"token": token, "protocol": PROTOCOL}))
-    pool = Pool(1)
+    pool = workers.Pool(1)
     reader = Reader(sock, writer, pool)
     frame = reader.frame()
     if frame is None or frame[0] != wire.ADMIT:
@@ -63,7 +63,7 @@ class Instance:
         self._admit, self._known = admit, known
         self.writer, self.pool = writer, pool
         self._reader = reader
-        self._entries = []
+        self._entries, self._warnings = [], []
         self._modules = Modules(admit["dir"], admit.get("snapshot"))
         limits = admit.get("limits") or {}
         pool.limit = ((admit.get("concurrency") or {}).get("sync") or 64) + 1
@@ -109,11 +109,22 @@ class Instance:
         if admit.get("data_dir"):
             os.environ.setdefault("RUNAGENT_DATA_DIR", admit["data_dir"])
         time.tzset()
-        os.chdir(admit["dir"])
+        self._enter_folder()
         signals.ignore_interrupts()
         signals.delegate(lambda fn: self.loop.soon(fn))
         children.adopt_orphans()
         self._logs.install()
+
+    def _enter_folder(self):
+        """Make the agent's folder the working directory, or another where it is gone: code comes from the snapshot."""
+        try:
+            os.chdir(self._admit["dir"])
+        except OSError as error:
+            if not self._admit.get("snapshot"):
+                raise
+            os.chdir(self._admit.get("data_dir") or "/")
+            text = "the agent's folder can't be entered (%s): the working directory is %s, the code is the last that was read"
+            self._warnings.append(text % (error, os.getcwd()))
 
     def _load(self):
         """Import the agent's files and return what READY says."""
@@ -127,7 +138,7 @@ class Instance:
             "python": "%d.%d.%d" % sys.version_info[:3],
             "codec": self.codec.name,
             "import_ms": int((time.perf_counter() - began) * 1000),
-            "warnings": [],
+            "warnings": self._warnings,
         }
 
     def _resolve(self, given, made):
@@ -200,10 +211,24 @@ class Instance:
         self.loop.soon(self._leave)
 
     def _leave(self):
-        """End with status 0. Called on the main thread, when no call is left."""
+        """End as Python does, with status 0. Called on the main thread, when no call is left.
+
+        Go bounds how long the threads of user code that are no daemons may take.
+        """
+        awaited = workers.awaited()
+        if awaited:
+            notice = threading.Timer(_PATIENCE, self._tell_of, (awaited,))
+            notice.daemon = True
+            notice.start()
+            threading._shutdown()
         atexit._run_exitfuncs()
         self.writer.finish()
         os._exit(0)
+
+    def _tell_of(self, threads):
+        names = [thread.name for thread in threads if thread.is_alive()]
+        self._logs.line(SHIM, 20, "waiting for threads that are no daemons: " + ", ".join(names), None)
+        self.writer.flush()
 
     def _fail(self, error):
         """Say why the agent can't be served, and exit."""

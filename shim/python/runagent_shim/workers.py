@@ -18,6 +18,13 @@ _start = threading.Thread.start
 
 # Idle threads beyond the last few end after this long.
 _KEEP, _KEEP_SECONDS = 4, 15.0
+_NAME = "runagent"
+
+
+def awaited():
+    """Return the threads of user code that the end of Python waits for."""
+    ours = (_NAME, threading.current_thread().name)
+    return [thread for thread in threading.enumerate() if not thread.daemon and thread.name not in ours]
 
 
 class Canceled(BaseException):
@@ -97,11 +104,14 @@ class Pool:
         if worker.thread is not None:
             worker.wake.release()
             return
-        worker.thread = threading.Thread(target=self._run, args=(worker,), name="runagent", daemon=True)
+        worker.thread = threading.Thread(target=self._run, args=(worker,), name=_NAME, daemon=True)
         _start(worker.thread)
 
     def _run(self, worker):
         worker.ident = threading.get_ident()
+        # What user code starts from here inherits it: no daemons, as from its main
+        # thread elsewhere. The interpreter has asked already: it won't await ours.
+        threading.current_thread()._daemonic = False
         try:
             while True:
                 worker.job(worker)

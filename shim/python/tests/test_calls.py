@@ -130,6 +130,33 @@ class AnswerTest(Case):
         self.assertEqual(self.it.answer(number).value, 9)
         self.assertEqual(self.it.process.wait(5), 0)
 
+    def test_stop_awaits_threads_that_are_no_daemons(self):
+        code = """
+        import atexit, threading, time
+        from concurrent.futures import ThreadPoolExecutor
+        pool = ThreadPoolExecutor(2)
+        def note(text):
+            with open(__file__ + ".notes", "a") as file: file.write(text)
+        def begin():
+            pool.submit(int).result()  # its idle thread must not hold up the end
+            threading.Thread(target=linger, name="lingers").start()
+            threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+        def linger():
+            time.sleep(1.5)
+            note("thread ")
+        atexit.register(note, "atexit")
+        """
+        folder = self.folder(main=code)
+        it = self.instance()
+        it.admit(folder, ["begin"])
+        it.call("begin")
+        it.send(6)
+        self.assertIsNone(it.next())
+        self.assertEqual(it.process.wait(5), 0)
+        with open(os.path.join(folder, "main.py.notes")) as file:
+            self.assertEqual(file.read(), "thread atexit")
+        self.assertIn("waiting for threads that are no daemons: lingers", [line.text for line in it.logs])
+
     def test_the_end_of_the_socket_ends_the_instance_at_once(self):
         self.it.start("sleepy", {"x": 1, "seconds": 1000})
         self.it.ping()

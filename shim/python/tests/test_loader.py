@@ -40,6 +40,17 @@ class SnapshotTest(Case):
         self.assertNotIn("runagent_shim", trace)
         self.assertFalse(os.path.exists(os.path.join(snapshot, "__pycache__")))
 
+    def test_serves_the_snapshot_of_a_folder_that_is_gone(self):
+        snapshot = self.folder(main="import helper, os\ndef look(): return [os.getcwd(), helper.WORD]", helper="WORD = 'kept'")
+        gone, data = os.path.join(self.folder(), "gone"), self.folder()
+        instance = self.instance()
+        ready = instance.admit(gone, ["look"], snapshot=snapshot, data_dir=data)
+        self.assertEqual(ready.kind, READY, ready)
+        self.assertEqual(instance.call("look").value, [data, "kept"])
+        (warning,) = ready.json()["warnings"]
+        self.assertIn(gone, warning)
+        self.assertIn(data, warning)
+
     def test_finds_packages_of_all_kinds(self):
         files = dict(
             main="""

@@ -15,14 +15,20 @@ func version(n int) string {
 	return fmt.Sprintf("import os\n\ndef fine(message=''):\n    return {'version': %d, 'pid': os.getpid()}\n", n)
 }
 
-// serveVersion serves an agent whose only file is version(1).
-func serveVersion(t *testing.T) *served.Agent {
+// versioned makes the folder of an agent whose only file is version(1).
+func versioned(t *testing.T) string {
 	t.Helper()
-	agent := serveWith(t, served.Options{Dir: served.Copy(t, "", map[string]string{
+	return served.Copy(t, "", map[string]string{
 		"runagent.config.json": `{"agent_name": "agent", "agent_id": "agent", "agent_architecture": {"entrypoints": [
 			{"tag": "fine", "file": "main.py", "module": "fine"}]}}`,
 		"main.py": version(1),
-	})})
+	})
+}
+
+// serveVersion serves that agent.
+func serveVersion(t *testing.T) *served.Agent {
+	t.Helper()
+	agent := serveWith(t, served.Options{Dir: versioned(t)})
 	wantVersion(t, agent, 1)
 	return agent
 }
@@ -117,22 +123,4 @@ func TestWritingIntoTheFolderIsNoReload(t *testing.T) {
 	if got := strings.Count(agent.Output(), "reloaded"); got != 1 {
 		t.Errorf("%d reloads for one save", got)
 	}
-}
-
-// TestAFolderThatGoesAwayKeepsServing moves the folder aside and back.
-func TestAFolderThatGoesAwayKeepsServing(t *testing.T) {
-	t.Parallel()
-	agent := serveVersion(t)
-	aside := agent.Dir + ".aside"
-	if err := os.Rename(agent.Dir, aside); err != nil {
-		t.Fatal(err)
-	}
-	wantHealth(t, agent, "degraded")
-	wantFine(t, agent)
-	if err := os.Rename(aside, agent.Dir); err != nil {
-		t.Fatal(err)
-	}
-	agent.Write("main.py", version(2))
-	wantVersion(t, agent, 2)
-	wantHealth(t, agent, "healthy")
 }

@@ -1,9 +1,6 @@
 package faults
 
 import (
-	"fmt"
-	"os"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -113,23 +110,47 @@ func TestKillingTheServerLeavesNobody(t *testing.T) {
 	served.Gone(t, 10*time.Second, tree...)
 }
 
-// TestAZygoteThatDiesIsStartedAgain kills each process that is not the one
-// that answers.
-func TestAZygoteThatDiesIsStartedAgain(t *testing.T) {
+// TestStopAwaitsThreadsOfUserCode that are no daemons, as the end of any Python
+// program does: what a call has begun in the background is not cut off.
+func TestStopAwaitsThreadsOfUserCode(t *testing.T) {
 	t.Parallel()
-	agent := serve(t, "segfault")
-	instance := wantFine(t, agent)
-	for _, p := range agent.Tree() {
-		if p.PID != instance && strings.Contains(commandLine(p.PID), "zygote") {
-			served.Kill(t, p.PID)
-		}
-	}
-	wantFine(t, agent)
-	wantFailure(t, agent.Invoke("leave", nil), 500, "EXECUTION_ERROR")
-	wantFine(t, agent) // a new instance, from a new zygote or without one
-}
+	const code = `import threading, time
 
-func commandLine(pid int) string {
-	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // one that has ended has none
-	return string(raw)
+def background(seconds):
+    def work():
+        time.sleep(seconds)
+        open("done.txt", "w").write("done")
+    threading.Thread(target=work, name="background-work").start()
+`
+	start := func(t *testing.T, seconds float64, args ...string) *served.Agent {
+		t.Helper()
+		agent := serveWith(t, served.Options{Args: args, Dir: served.Copy(t, "", map[string]string{
+			"runagent.config.json": `{"agent_name": "agent", "agent_id": "agent", "agent_architecture": {"entrypoints": [
+				{"tag": "background", "file": "main.py", "module": "background"}]}}`,
+			"main.py": code,
+		})})
+		wantAnswer(t, agent.Invoke("background", served.Input{"seconds": seconds}))
+		return agent
+	}
+	t.Run("to_their_end", func(t *testing.T) {
+		t.Parallel()
+		agent := start(t, 1.5)
+		agent.Signal(syscall.SIGTERM)
+		if code := agent.Wait(); code != 0 {
+			t.Errorf("exit code %d, want 0", code)
+		}
+		wantFile(t, agent, "done.txt", "done", time.Second)
+	})
+	t.Run("to_the_shutdown_timeout", func(t *testing.T) {
+		t.Parallel()
+		agent := start(t, 1e6, "--shutdown-timeout", "2s")
+		tree, began := agent.Tree(), time.Now()
+		agent.Signal(syscall.SIGTERM)
+		agent.WaitOutput("waiting for threads that are no daemons: background-work")
+		agent.Wait()
+		if took := time.Since(began); took > 8*time.Second {
+			t.Errorf("the end took %v with a shutdown timeout of 2 s", took)
+		}
+		served.Gone(t, 5*time.Second, tree...)
+	})
 }
