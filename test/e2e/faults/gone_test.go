@@ -81,7 +81,7 @@ func TestAFolderThatCanNotBeReadKeepsServing(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Chmod(agent.Dir, 0o755) }) // it may be done already
-	wantHealth(t, agent, "degraded", agent.Dir)
+	wantHealth(t, agent, "degraded", "runagent.config.json", "permission denied")
 	wantReplacement(t, agent)
 	if err := os.Chmod(agent.Dir, 0o755); err != nil {
 		t.Fatal(err)
