@@ -14,8 +14,6 @@ import (
 
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/config"
-	"github.com/runagent/runagent/internal/runtime/python"
-	"github.com/runagent/runagent/shim"
 )
 
 type validateCommand struct {
@@ -97,7 +95,11 @@ func (c *validateCommand) look(ctx context.Context, settings config.Config, a *a
 	if !a.Manifest.HasPython() {
 		return problems, nil
 	}
-	reports, err := c.inspect(ctx, settings, a)
+	var reports []agent.SourceReport
+	inspector, err := newInspector(ctx, settings, a.Dir, a.Manifest.Python)
+	if err == nil {
+		reports, err = inspector.Inspect(ctx, a.Dir, a.Manifest.Entrypoints)
+	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -105,23 +107,6 @@ func (c *validateCommand) look(ctx context.Context, settings config.Config, a *a
 		fmt.Fprintf(c.talk, "Functions are not checked: %v\n", err)
 	}
 	return append(problems, agent.CheckSources(a.Manifest, reports)...), nil
-}
-
-// inspect has a Python parse the agent's files.
-func (c *validateCommand) inspect(ctx context.Context, settings config.Config, a *agent.Agent) ([]agent.SourceReport, error) {
-	virtualEnv, _ := settings.Lookup("VIRTUAL_ENV")
-	path, _ := settings.Lookup("PATH")
-	interpreter, err := python.Find(ctx, python.FindOptions{
-		VirtualEnv: virtualEnv, Dir: a.Dir, Path: path, Requires: a.Manifest.Python,
-	})
-	if err != nil {
-		return nil, err
-	}
-	root, err := shim.Extract(settings.Home)
-	if err != nil {
-		return nil, err
-	}
-	return python.NewInspector(interpreter.Path, root).Inspect(ctx, a.Dir, a.Manifest.Entrypoints)
 }
 
 func (c *validateCommand) write(a *agent.Agent, problems agent.Problems) error {

@@ -25,6 +25,8 @@ type Inspector struct {
 	python  string
 	script  string
 	timeout time.Duration
+	// candidates is the script that finds what could be called.
+	candidates string
 }
 
 // NewInspector returns an Inspector that uses the interpreter at python and
@@ -34,6 +36,8 @@ func NewInspector(python, root string) *Inspector {
 		python:  python,
 		script:  filepath.Join(root, "runagent_shim", "inspect_source.py"),
 		timeout: inspectTimeout,
+
+		candidates: filepath.Join(root, "runagent_shim", "find_candidates.py"),
 	}
 }
 
@@ -89,7 +93,7 @@ func (x *Inspector) Look(ctx context.Context, dir string, entrypoints []agent.En
 			req.Entrypoints = append(req.Entrypoints, inspectEntrypoint{File: e.File, Module: e.Module, Tag: e.Tag, Type: e.Type})
 		}
 	}
-	out, err := x.run(ctx, req)
+	out, err := x.run(ctx, x.script, req)
 	if err != nil {
 		return nil, fmt.Errorf("inspect %s: %w", dir, err)
 	}
@@ -110,14 +114,14 @@ func (x *Inspector) FirstList(ctx context.Context, dir string, entrypoints []age
 	return ImportList{Modules: found.Imports}, nil
 }
 
-func (x *Inspector) run(ctx context.Context, req inspectRequest) ([]byte, error) {
+func (x *Inspector) run(ctx context.Context, script string, req any) ([]byte, error) {
 	body, err := json.Marshal(req)
 	if err != nil {
 		return nil, fmt.Errorf("encode the request: %w", err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, x.timeout, errors.New("the files took too long to parse"))
 	defer cancel()
-	cmd := exec.CommandContext(ctx, x.python, "-I", "-S", x.script)
+	cmd := exec.CommandContext(ctx, x.python, "-I", "-S", script)
 	cmd.Env = []string{"PYTHONDONTWRITEBYTECODE=1", "PYTHONUTF8=1"}
 	cmd.Stdin = bytes.NewReader(body)
 	cmd.WaitDelay = time.Second

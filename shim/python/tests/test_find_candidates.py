@@ -1,0 +1,133 @@
+"""What could be called is found by reading files, never by running them."""
+
+import os
+import tempfile
+import unittest
+
+from runagent_shim.find_candidates import find
+
+
+def found(files):
+    """Return name → candidate of a folder with these files."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in files.items():
+            path = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+        out = find(folder)
+    return {item["file"] + ":" + item["name"]: item for item in out["candidates"]}, out["unread"]
+
+
+def objects(source):
+    """Return name → (framework, methods, stream) of the objects in one file."""
+    every, _ = found({"a.py": source})
+    return {
+        item["name"]: (item["framework"], item["methods"], item["stream"])
+        for item in every.values()
+        if item["kind"] == "object"
+    }
+
+
+class Objects(unittest.TestCase):
+    def test_graphs_are_found_once_compiled(self):
+        source = (
+            "from langgraph.graph import StateGraph\n"
+            "import langgraph.graph as lg\n"
+            "builder = StateGraph(dict)\nbuilder.add_node('a', print)\n"
+            "graph = builder.compile()\n"
+            "named = graph.with_config(run_name='x')\n"
+            "chained = lg.StateGraph(dict).add_node('a', print).compile(debug=True)\n"
+            "_hidden = builder.compile()\n"
+            "import re\npattern = re.compile('x')\n"
+        )
+        graph = ("langgraph", ["invoke"], "stream")
+        self.assertEqual(objects(source), {"graph": graph, "named": graph, "chained": graph})
+
+    def test_makers_count_by_where_they_come_from(self):
+        source = (
+            "from crewai import Crew, Agent\nfrom agno.agent import Agent as Helper\n"
+            "import agents\nfrom pydantic_ai import Agent as Typed\nfrom mine import Crew as Other\n"
+            "from llama_index.core import VectorStoreIndex\n"
+            "from langgraph.prebuilt import create_react_agent\n"
+            "crew: Crew = Crew(agents=[])\nmember = Agent(role='x')\nhelper = Helper()\n"
+            "triage = agents.Agent(name='t')\ntyped = Typed('m')\nother = Other()\n"
+            "engine = VectorStoreIndex.from_documents([]).as_query_engine()\n"
+            "react = create_react_agent(None, [])\n"
+        )
+        self.assertEqual(
+            objects(source),
+            {
+                "crew": ("crewai", ["kickoff"], ""),
+                "helper": ("agno", ["run"], ""),
+                "triage": ("openai-agents", [], ""),
+                "typed": ("pydantic-ai", ["run"], ""),
+                "engine": ("llamaindex", ["query"], ""),
+                "react": ("langgraph", ["invoke"], "stream"),
+            },
+        )
+
+    def test_chains_begin_with_something_of_langchain(self):
+        source = (
+            "from langchain_core.prompts import ChatPromptTemplate\n"
+            "prompt = ChatPromptTemplate.from_template('{x}')\nchain = prompt | model | parser\n"
+            "flags = READ | WRITE\n"
+        )
+        self.assertEqual(objects(source), {"chain": ("langchain", ["invoke"], "stream")})
+
+    def test_names_that_lead_in_circles_end(self):
+        self.assertEqual(objects("a = b\nb = a\na = b\ng = a.compile()\nh = h.compile()\n"), {})
+
+    def test_code_that_only_runs_as_a_script_does_not_count(self):
+        source = "from crewai import Crew\nif __name__ == '__main__':\n    crew = Crew()\nelse:\n    pass\n"
+        self.assertEqual(objects(source), {})
+
+
+class Functions(unittest.TestCase):
+    def test_public_functions_without_decorators(self):
+        every, _ = found(
+            {
+                "a.py": "from x import tool\n"
+                "def ask(q: str, *, n: int = 1) -> str: ...\n"
+                "async def talk(q):\n    yield q\n"
+                "@tool\ndef search(q: str) -> str: ...\ndef _own(): ...\n"
+                "def outer() -> int:\n    def inner():\n        yield 1\n    return 2\n"
+            }
+        )
+        self.assertEqual(sorted(every), ["a.py:ask", "a.py:outer", "a.py:talk"])
+        ask, talk = every["a.py:ask"], every["a.py:talk"]
+        self.assertTrue(ask["annotated"] and not ask["async"] and not ask["generator"])
+        self.assertEqual((ask["params"], ask["required"], ask["line"]), (["q", "n"], ["q"], 2))
+        self.assertTrue(talk["async"] and talk["generator"] and not talk["annotated"])
+        self.assertFalse(every["a.py:outer"]["generator"])
+
+    def test_entrypoints_of_agentcore(self):
+        every, _ = found(
+            {
+                "a.py": "from bedrock_agentcore.runtime import BedrockAgentCoreApp\n"
+                "app = BedrockAgentCoreApp()\n"
+                "@app.entrypoint\nasync def invoke(payload, context=None): ...\n"
+                "@other.entrypoint\ndef no(): ...\n"
+            }
+        )
+        self.assertEqual([item["kind"] for item in every.values()], ["entrypoint"])
+        self.assertEqual(every["a.py:invoke"]["required"], ["payload"])
+
+
+class Folders(unittest.TestCase):
+    def test_what_is_not_the_agents_own_is_left_out(self):
+        source = "def ask(q: str) -> str: ...\n"
+        names = ["a.py", "pkg/b.py", ".hidden/c.py", "env/d.py", "tests/e.py", "test_f.py", "node_modules/g.py"]
+        files = dict.fromkeys(names, source)
+        files["env/pyvenv.cfg"] = ""
+        every, unread = found(files)
+        self.assertEqual((list(every), unread), (["a.py:ask", "pkg/b.py:ask"], []))
+
+    def test_files_that_do_not_parse_are_named(self):
+        every, unread = found({"bad.py": "def ask(:\n", "good.py": "def ask(): ...\n", "zero.py": "\0"})
+        self.assertEqual(list(every), ["good.py:ask"])
+        self.assertEqual([item["file"] for item in unread], ["bad.py", "zero.py"])
+
+
+if __name__ == "__main__":
+    unittest.main()
