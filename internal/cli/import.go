@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/scaffold"
 )
@@ -122,7 +123,7 @@ func (c *importCommand) published(dir string) error {
 func (c *importCommand) write(dir string, text []byte, notes []string, replace bool) error {
 	path := filepath.Join(dir, agent.ManifestName)
 	for _, note := range notes {
-		fmt.Fprintf(c.program.Err, "note: %s\n", oneLine(note))
+		fmt.Fprintf(c.program.Err, "note: %s\n", terminal.OneLine(note))
 	}
 	if c.print {
 		_, err := c.program.Out.Write(text)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/internal/config"
 	"github.com/runagent/runagent/internal/runtime/python"
 	"github.com/runagent/runagent/shim"
@@ -43,7 +44,7 @@ func (p *Program) candidates(ctx context.Context, dir string) []python.Candidate
 		fmt.Fprintf(p.Err, "The code is not read: %v\n", err)
 	}
 	for _, file := range unread {
-		fmt.Fprintf(p.Err, "%s:%d: not read: %s\n", oneLine(file.File), file.Line, oneLine(file.Message))
+		fmt.Fprintf(p.Err, "%s:%d: not read: %s\n", terminal.OneLine(file.File), file.Line, terminal.OneLine(file.Message))
 	}
 	return found
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/sdk/go/runagent"
 )
 
@@ -69,13 +70,13 @@ func (c *invocationsCommand) run(ctx context.Context, ref string) error {
 		return err
 	}
 	if c.json {
-		return writeJSON(c.out, records)
+		return terminal.WriteJSON(c.out, records)
 	}
 	rows := make([][]string, len(records))
 	for i := range records {
 		rows[i] = invocationRow(&records[i])
 	}
-	return writeTable(c.out, []string{"INVOCATION", "ENTRYPOINT", "STATUS", "CREATED", "TOOK", "START", "ERROR"}, rows)
+	return terminal.WriteTable(c.out, []string{"INVOCATION", "ENTRYPOINT", "STATUS", "CREATED", "TOOK", "START", "ERROR"}, rows)
 }
 
 // collect reads pages up to the limit.
@@ -100,10 +101,10 @@ func (c *invocationsCommand) collect(ctx context.Context, client *runagent.Clien
 func invocationRow(inv *api.Invocation) []string {
 	took, failure := "", ""
 	if inv.FinishedAt != nil {
-		took = duration(inv.FinishedAt.Sub(inv.CreatedAt))
+		took = terminal.Duration(inv.FinishedAt.Sub(inv.CreatedAt))
 	}
 	if inv.Error != nil {
-		failure = clip(inv.Error.Message, 60)
+		failure = terminal.Clip(inv.Error.Message, 60)
 	}
 	created := inv.CreatedAt.Local().Format(time.DateTime)
 	return []string{inv.ID, inv.Entrypoint, inv.Status, created, took, inv.Start, failure}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/runagent/runagent/internal/cli/local"
+	"github.com/runagent/runagent/internal/cli/terminal"
 )
 
 // How many agents are asked at once whether they live, and how long each may take.
@@ -55,7 +56,7 @@ func (c *listCommand) run(ctx context.Context) error {
 		if agents == nil {
 			agents = local.Agents{}
 		}
-		return writeJSON(c.out, agents)
+		return terminal.WriteJSON(c.out, agents)
 	}
 	if len(agents) == 0 {
 		fmt.Fprintln(c.talk, "No agent is being served. Start one with `runagent serve DIR`.")
@@ -65,7 +66,7 @@ func (c *listCommand) run(ctx context.Context) error {
 	for i, a := range agents {
 		rows[i] = []string{a.Name, a.Status, a.URL, a.ID, a.Dir}
 	}
-	return writeTable(c.out, []string{"AGENT", "STATUS", "URL", "ID", "FOLDER"}, rows)
+	return terminal.WriteTable(c.out, []string{"AGENT", "STATUS", "URL", "ID", "FOLDER"}, rows)
 }
 
 // probe marks the agents whose process is gone: the database can't know of one

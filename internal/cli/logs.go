@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/sdk/go/runagent"
 )
 
@@ -59,7 +60,7 @@ func (c *logsCommand) run(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	colours := paletteFor(c.out, settings.NoColor)
+	colours := terminal.PaletteFor(c.out, settings.NoColor)
 	return c.program.read(target, func(client *runagent.Client, live bool) error {
 		query := runagent.LogQuery{Follow: c.follow && live, Limit: c.limit, InvocationID: c.filter}
 		for line, err := range client.Logs(ctx, target.ID, query) {
@@ -77,12 +78,12 @@ func (c *logsCommand) run(ctx context.Context, ref string) error {
 	})
 }
 
-func (c *logsCommand) write(colours palette, line api.LogLine) error {
+func (c *logsCommand) write(colours terminal.Palette, line api.LogLine) error {
 	if c.json {
-		return writeLine(c.out, line)
+		return terminal.WriteLine(c.out, line)
 	}
-	_, err := fmt.Fprintf(c.out, "%s %s %s\n", colours.dim(line.Time.Local().Format("15:04:05.000")),
-		colours.dim(logPrefix(line.InvocationID, line.Stream)), logText(colours, line.Stream, line.Level, line.Text))
+	_, err := fmt.Fprintf(c.out, "%s %s %s\n", colours.Dim(line.Time.Local().Format("15:04:05.000")),
+		colours.Dim(terminal.LogPrefix(line.InvocationID, line.Stream)), terminal.LogText(colours, line.Stream, line.Level, line.Text))
 	if err != nil {
 		return fmt.Errorf("print log line: %w", err)
 	}

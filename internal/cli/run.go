@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/sdk/go/runagent"
 )
 
@@ -132,7 +133,7 @@ func (c *runCommand) run(ctx context.Context, ref string) error {
 	if err != nil {
 		return explain(target, err)
 	}
-	return writeJSON(c.out, answer.Result)
+	return terminal.WriteJSON(c.out, answer.Result)
 }
 
 // call makes the call of what the flags say.
@@ -158,9 +159,9 @@ func (c *runCommand) runStream(ctx context.Context, client *runagent.Client, cal
 		case err != nil:
 			return err
 		case event.Kind == runagent.Chunk:
-			err = writeLine(c.out, event.Content)
+			err = terminal.WriteLine(c.out, event.Content)
 		case event.Kind == runagent.Done && event.Done.Chunks == 0 && isValue(event.Done.Result):
-			err = writeLine(c.out, event.Done.Result)
+			err = terminal.WriteLine(c.out, event.Done.Result)
 		}
 		if err != nil {
 			return fmt.Errorf("print chunk: %w", err)

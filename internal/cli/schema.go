@@ -8,6 +8,7 @@ import (
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/app"
+	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/internal/config"
 )
 
@@ -45,7 +46,7 @@ func (c *schemaCommand) run(cmd *cobra.Command, dir string) error {
 	o, _ := c.serve.options(cmd, dir, settings)
 	o.Log = c.serve.logger(config.Text)
 	// stdout is for the schemas; what the code prints while it loads is talk.
-	o.Console = newConsole(c.program.Err, c.program.Err, paletteFor(c.program.Err, settings.NoColor), false)
+	o.Console = terminal.NewConsole(c.program.Err, c.program.Err, terminal.PaletteFor(c.program.Err, settings.NoColor), false)
 	return c.print(cmd.Context(), o)
 }
 
@@ -64,7 +65,7 @@ func (c *schemaCommand) print(ctx context.Context, o app.ServeOptions) error {
 	if c.tag != "" {
 		for i := range callables {
 			if callables[i].Tag == c.tag {
-				return writeJSON(c.program.Out, wireEntrypoint(&callables[i]))
+				return terminal.WriteJSON(c.program.Out, wireEntrypoint(&callables[i]))
 			}
 		}
 		return usagef("agent %q has no entrypoint %q", a.Name, c.tag)
@@ -73,7 +74,7 @@ func (c *schemaCommand) print(ctx context.Context, o app.ServeOptions) error {
 	for i := range callables {
 		out.Entrypoints = append(out.Entrypoints, wireEntrypoint(&callables[i]))
 	}
-	return writeJSON(c.program.Out, out)
+	return terminal.WriteJSON(c.program.Out, out)
 }
 
 func wireEntrypoint(c *agent.Callable) api.Entrypoint {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/runagent/runagent/internal/app"
 	"github.com/runagent/runagent/internal/cli/keep"
+	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/internal/config"
 )
 
@@ -79,10 +80,10 @@ func (c *serveCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	o.Log = c.logger(format)
-	colours := palette{on: paletteFor(c.program.Out, settings.NoColor).on && paletteFor(c.program.Err, settings.NoColor).on}
-	o.Console = newConsole(c.program.Out, c.program.Err, colours, c.verbose)
+	colours := terminal.Palette{On: terminal.PaletteFor(c.program.Out, settings.NoColor).On && terminal.PaletteFor(c.program.Err, settings.NoColor).On}
+	o.Console = terminal.NewConsole(c.program.Out, c.program.Err, colours, c.verbose)
 	if format == config.JSON {
-		o.Console = logConsole{o.Log}
+		o.Console = terminal.LogConsole{Log: o.Log}
 	}
 	return c.serve(cmd.Context(), o)
 }

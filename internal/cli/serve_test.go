@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runagent/runagent/internal/app"
+	"github.com/runagent/runagent/internal/cli/terminal"
 )
 
 // runServe runs the serve command and returns what app would have been told.
@@ -51,7 +52,7 @@ func TestServeFlagBeatsEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, isLog := o.Console.(logConsole); o.Dir != "agent" || o.Host != "::1" || o.Port != 9000 || !o.PortGiven || !isLog {
+	if _, isLog := o.Console.(terminal.LogConsole); o.Dir != "agent" || o.Host != "::1" || o.Port != 9000 || !o.PortGiven || !isLog {
 		t.Errorf("from the environment: %+v", o)
 	}
 	o, err = runServe(t, environ, "--host", "localhost", "--port", "0", "--log-format", "text", "--watch", "*.md", "--watch", "p/**",
@@ -59,7 +60,7 @@ func TestServeFlagBeatsEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, isText := o.Console.(*console); o.Host != "localhost" || o.Port != 0 || !o.PortGiven || !isText || !o.NoReload ||
+	if _, isText := o.Console.(*terminal.Console); o.Host != "localhost" || o.Port != 0 || !o.PortGiven || !isText || !o.NoReload ||
 		o.Instances != 3 || strings.Join(o.Watch, " ") != "*.md p/**" || o.ShutdownTimeout != time.Minute ||
 		o.Keep != (app.KeepRules{Age: 48 * time.Hour, Count: 5}) || o.CORSOrigins[0] != "http://localhost:3000" {
 		t.Errorf("from flags: %+v", o)

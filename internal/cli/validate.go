@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/internal/config"
 )
 
@@ -118,7 +119,7 @@ func (c *validateCommand) write(a *agent.Agent, problems agent.Problems) error {
 		if a != nil {
 			result.AgentID, result.Name = a.ID, a.Name
 		}
-		if err := writeJSON(c.out, result); err != nil {
+		if err := terminal.WriteJSON(c.out, result); err != nil {
 			return err
 		}
 	} else {

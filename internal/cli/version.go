@@ -6,6 +6,8 @@ import (
 	"runtime"
 
 	"github.com/spf13/cobra"
+
+	"github.com/runagent/runagent/internal/cli/terminal"
 )
 
 type versionCommand struct {
@@ -30,7 +32,7 @@ func newVersionCommand(p *Program) *cobra.Command {
 func (c *versionCommand) run() error {
 	platform := runtime.GOOS + "/" + runtime.GOARCH
 	if c.json {
-		return writeJSON(c.out, map[string]string{
+		return terminal.WriteJSON(c.out, map[string]string{
 			"version": c.version, "go": runtime.Version(), "platform": platform,
 		})
 	}

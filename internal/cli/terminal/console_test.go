@@ -1,4 +1,4 @@
-package cli
+package terminal
 
 import (
 	"bytes"
@@ -26,36 +26,36 @@ func TestConsole(t *testing.T) {
 	line := invocation.LogLine{Text: "a\tb\x1b[2J", Stream: "stdout", InvocationID: "0190-aaaa-12345678"}
 	tests := []struct {
 		name string
-		show func(c *console)
+		show func(c *Console)
 		out  []string
 		talk []string
 	}{
-		{"ready", func(c *console) { c.OnReady(testReady()) },
+		{"ready", func(c *Console) { c.OnReady(testReady()) },
 			[]string{"Serving My [31m agent at http://127.0.0.1:8451 (ready in 312ms, Python 3.12.1)\n", "  main        generic  f(x)\n", "\nTry it:\n  curl -s ", "http://127.0.0.1:8451/docs"},
 			[]string{"Port 8450 is taken"}},
-		{"reload", func(c *console) {
+		{"reload", func(c *Console) {
 			c.OnReload(app.Reload{Changed: []string{"a.py", "b.py"}, Took: 1234 * time.Millisecond})
 		}, nil, []string{"reloaded a.py, b.py in 1.23s\n"}},
-		{"broken reload", func(c *console) {
+		{"broken reload", func(c *Console) {
 			c.OnReload(app.Reload{Changed: []string{"1.py", "2.py", "3.py", "4.py"}, Problems: []app.Problem{
 				{File: "main.py", Line: 3, Column: 7, Message: "SyntaxError: bad", Traceback: "Traceback…\n"},
 				{File: "x.py", Line: 1, Message: "one"}, {Message: "nowhere"},
 			}})
 		}, nil, []string{"not reloaded 1.py, 2.py and 2 more; the last good code keeps serving\nTraceback…\n  main.py:3:7: SyntaxError: bad\n  x.py:1: one\n  nowhere\n"}},
-		{"log of a call", func(c *console) { c.OnLog(line) }, nil, []string{"12345678 │ a b [2J\n"}},
-		{"log of the agent", func(c *console) { c.OnLog(invocation.LogLine{Text: "x", Stream: "stderr"}) }, nil, []string{"   agent │ x\n"}},
-		{"log of ours", func(c *console) { c.OnLog(invocation.LogLine{Text: "x", Stream: "system"}) }, nil, []string{"runagent │ x\n"}},
-		{"warning", func(c *console) { c.OnWarning("odd") }, nil, []string{"warning: odd\n"}},
-		{"progress", func(c *console) { c.OnProgress("installing\r") }, nil, []string{"installing \n"}},
-		{"stop", func(c *console) { c.OnStop(0, time.Second) }, nil, []string{"Stopping.\n"}},
-		{"stop with a call", func(c *console) { c.OnStop(1, 10*time.Second) }, nil, []string{"waiting up to 10s for 1 call; Ctrl-C again"}},
-		{"stop with calls", func(c *console) { c.OnStop(2, time.Second) }, nil, []string{"for 2 calls"}},
+		{"log of a call", func(c *Console) { c.OnLog(line) }, nil, []string{"12345678 │ a b [2J\n"}},
+		{"log of the agent", func(c *Console) { c.OnLog(invocation.LogLine{Text: "x", Stream: "stderr"}) }, nil, []string{"   agent │ x\n"}},
+		{"log of ours", func(c *Console) { c.OnLog(invocation.LogLine{Text: "x", Stream: "system"}) }, nil, []string{"runagent │ x\n"}},
+		{"warning", func(c *Console) { c.OnWarning("odd") }, nil, []string{"warning: odd\n"}},
+		{"progress", func(c *Console) { c.OnProgress("installing\r") }, nil, []string{"installing \n"}},
+		{"stop", func(c *Console) { c.OnStop(0, time.Second) }, nil, []string{"Stopping.\n"}},
+		{"stop with a call", func(c *Console) { c.OnStop(1, 10*time.Second) }, nil, []string{"waiting up to 10s for 1 call; Ctrl-C again"}},
+		{"stop with calls", func(c *Console) { c.OnStop(2, time.Second) }, nil, []string{"for 2 calls"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var out, talk bytes.Buffer
-			tt.show(newConsole(&out, &talk, palette{}, false))
+			tt.show(NewConsole(&out, &talk, Palette{}, false))
 			for _, want := range tt.out {
 				if !strings.Contains(out.String(), want) {
 					t.Errorf("stdout %q has no %q", out.String(), want)
@@ -79,7 +79,7 @@ func TestConsole(t *testing.T) {
 func TestConsoleColours(t *testing.T) {
 	t.Parallel()
 	var talk bytes.Buffer
-	c := newConsole(&talk, &talk, palette{on: true}, false)
+	c := NewConsole(&talk, &talk, Palette{On: true}, false)
 	c.OnLog(invocation.LogLine{Text: "bad", Level: "error", Stream: "logging"})
 	if want := "\x1b[31mbad\x1b[0m"; !strings.Contains(talk.String(), want) {
 		t.Errorf("%q has no %q", talk.String(), want)
@@ -89,7 +89,7 @@ func TestConsoleColours(t *testing.T) {
 func TestLogConsoleWritesOneRecordEach(t *testing.T) {
 	t.Parallel()
 	var buf bytes.Buffer
-	c := logConsole{slog.New(slog.NewJSONHandler(&buf, nil))}
+	c := LogConsole{slog.New(slog.NewJSONHandler(&buf, nil))}
 	c.OnProgress("p")
 	c.OnReady(testReady())
 	c.OnReload(app.Reload{Changed: []string{"a.py"}})

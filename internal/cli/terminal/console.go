@@ -1,4 +1,4 @@
-package cli
+package terminal
 
 import (
 	"fmt"
@@ -13,10 +13,10 @@ import (
 	"github.com/runagent/runagent/internal/invocation"
 )
 
-// console shows on a terminal what happens while an agent is served: where it
+// Console shows on a terminal what happens while an agent is served: where it
 // is on stdout, the talk on stderr.
-type console struct {
-	colours palette
+type Console struct {
+	colours Palette
 
 	// mu guards the order of lines and what follows.
 	mu      sync.Mutex
@@ -25,33 +25,34 @@ type console struct {
 	verbose bool
 }
 
-func newConsole(out, talk io.Writer, colours palette, verbose bool) *console {
-	return &console{out: out, talk: talk, colours: colours, verbose: verbose}
+// NewConsole returns a Console; verbose shows what is ours to know, too.
+func NewConsole(out, talk io.Writer, colours Palette, verbose bool) *Console {
+	return &Console{out: out, talk: talk, colours: colours, verbose: verbose}
 }
 
 // OnProgress shows a step of a slow start.
-func (c *console) OnProgress(text string) {
-	c.say(c.colours.dim(oneLine(text)))
+func (c *Console) OnProgress(text string) {
+	c.say(c.colours.Dim(OneLine(text)))
 }
 
 // OnReady shows where the agent is and how to call it.
-func (c *console) OnReady(ready app.Ready) {
+func (c *Console) OnReady(ready app.Ready) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if ready.WantedPort != 0 {
-		fmt.Fprintln(c.talk, c.colours.yellow(fmt.Sprintf("Port %d is taken; this is another one.", ready.WantedPort)))
+		fmt.Fprintln(c.talk, c.colours.Yellow(fmt.Sprintf("Port %d is taken; this is another one.", ready.WantedPort)))
 	}
 	with := ", no Python needed"
 	if ready.Python != "" {
 		with = ", Python " + ready.Python
 	}
 	fmt.Fprintf(c.out, "Serving %s at %s (ready in %s%s)\n\n",
-		c.colours.bold(oneLine(ready.Agent.Name)), c.colours.bold(ready.URL), duration(ready.Took), with)
+		c.colours.Bold(OneLine(ready.Agent.Name)), c.colours.Bold(ready.URL), Duration(ready.Took), with)
 	rows := make([][]string, len(ready.Callables))
 	for i, callable := range ready.Callables {
-		rows[i] = []string{"  " + callable.Tag, string(callable.Type), clip(callable.Signature, 80)}
+		rows[i] = []string{"  " + callable.Tag, string(callable.Type), Clip(callable.Signature, 80)}
 	}
-	_ = writeTable(c.out, []string{"  ENTRYPOINT", "TYPE", "SIGNATURE"}, rows)
+	_ = WriteTable(c.out, []string{"  ENTRYPOINT", "TYPE", "SIGNATURE"}, rows)
 	if lines := sample.Curl(ready); len(lines) > 0 {
 		fmt.Fprintf(c.out, "\nTry it:\n  %s\n", strings.Join(lines, "\n  "))
 	}
@@ -59,15 +60,15 @@ func (c *console) OnReady(ready app.Ready) {
 }
 
 // OnReload shows how a change went.
-func (c *console) OnReload(reload app.Reload) {
+func (c *Console) OnReload(reload app.Reload) {
 	if len(reload.Problems) == 0 {
-		c.say(c.colours.green("reloaded") + fmt.Sprintf(" %s in %s", changedNames(reload.Changed), duration(reload.Took)))
+		c.say(c.colours.Green("reloaded") + fmt.Sprintf(" %s in %s", changedNames(reload.Changed), Duration(reload.Took)))
 		return
 	}
-	lines := []string{c.colours.red("not reloaded") + " " + changedNames(reload.Changed) + "; the last good code keeps serving"}
+	lines := []string{c.colours.Red("not reloaded") + " " + changedNames(reload.Changed) + "; the last good code keeps serving"}
 	for _, problem := range reload.Problems {
 		if problem.Traceback != "" {
-			lines = append(lines, c.colours.dim(strings.TrimRight(problem.Traceback, "\n")))
+			lines = append(lines, c.colours.Dim(strings.TrimRight(problem.Traceback, "\n")))
 		}
 		lines = append(lines, "  "+problemLine(problem))
 	}
@@ -75,29 +76,29 @@ func (c *console) OnReload(reload app.Reload) {
 }
 
 // OnLog shows a line of user code behind the end of its invocation's ID.
-func (c *console) OnLog(line invocation.LogLine) {
+func (c *Console) OnLog(line invocation.LogLine) {
 	if line.Stream == "system" && line.Level == "debug" && !c.verbose {
 		return
 	}
-	c.say(c.colours.dim(logPrefix(line.InvocationID, line.Stream)+" │") + " " +
-		logText(c.colours, line.Stream, line.Level, line.Text))
+	c.say(c.colours.Dim(LogPrefix(line.InvocationID, line.Stream)+" │") + " " +
+		LogText(c.colours, line.Stream, line.Level, line.Text))
 }
 
 // OnWarning shows something odd.
-func (c *console) OnWarning(text string) {
-	c.say(c.colours.yellow("warning:") + " " + text)
+func (c *Console) OnWarning(text string) {
+	c.say(c.colours.Yellow("warning:") + " " + text)
 }
 
 // OnStop shows that the end has begun.
-func (c *console) OnStop(inFlight int, timeout time.Duration) {
+func (c *Console) OnStop(inFlight int, timeout time.Duration) {
 	if inFlight == 0 {
-		c.say(c.colours.dim("Stopping."))
+		c.say(c.colours.Dim("Stopping."))
 		return
 	}
-	c.say(fmt.Sprintf("Stopping: waiting up to %s for %s; Ctrl-C again stops at once.", duration(timeout), calls(inFlight)))
+	c.say(fmt.Sprintf("Stopping: waiting up to %s for %s; Ctrl-C again stops at once.", Duration(timeout), calls(inFlight)))
 }
 
-func (c *console) say(text string) {
+func (c *Console) say(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	fmt.Fprintln(c.talk, text)
@@ -133,51 +134,51 @@ func problemLine(p app.Problem) string {
 	return place + ": " + p.Message
 }
 
-// logConsole writes what happens as records of a structured log, for
+// LogConsole writes what happens as records of a structured log, for
 // --log-format json.
-type logConsole struct{ log *slog.Logger }
+type LogConsole struct{ Log *slog.Logger }
 
 // OnProgress logs a step of a slow start.
-func (c logConsole) OnProgress(text string) { c.log.Info("start progress", "text", text) }
+func (c LogConsole) OnProgress(text string) { c.Log.Info("start progress", "text", text) }
 
 // OnReady logs where the agent is.
-func (c logConsole) OnReady(ready app.Ready) {
+func (c LogConsole) OnReady(ready app.Ready) {
 	tags := make([]string, len(ready.Callables))
 	for i, callable := range ready.Callables {
 		tags[i] = callable.Tag
 	}
-	c.log.Info("agent ready", "url", ready.URL, "agent_id", ready.Agent.ID, "agent_name", ready.Agent.Name,
+	c.Log.Info("agent ready", "url", ready.URL, "agent_id", ready.Agent.ID, "agent_name", ready.Agent.Name,
 		"entrypoints", tags, "python", ready.Python, "duration", ready.Took.Seconds())
 }
 
 // OnReload logs how a change went.
-func (c logConsole) OnReload(reload app.Reload) {
+func (c LogConsole) OnReload(reload app.Reload) {
 	if len(reload.Problems) == 0 {
-		c.log.Info("agent reloaded", "changed", reload.Changed, "duration", reload.Took.Seconds())
+		c.Log.Info("agent reloaded", "changed", reload.Changed, "duration", reload.Took.Seconds())
 		return
 	}
 	lines := make([]string, len(reload.Problems))
 	for i, problem := range reload.Problems {
 		lines[i] = problemLine(problem)
 	}
-	c.log.Warn("agent not reloaded", "changed", reload.Changed, "problems", lines)
+	c.Log.Warn("agent not reloaded", "changed", reload.Changed, "problems", lines)
 }
 
 // OnLog logs a line of user code.
-func (c logConsole) OnLog(line invocation.LogLine) {
-	c.log.Info("agent output", "text", line.Text, "stream", line.Stream, "level_name", line.Level,
+func (c LogConsole) OnLog(line invocation.LogLine) {
+	c.Log.Info("agent output", "text", line.Text, "stream", line.Stream, "level_name", line.Level,
 		"invocation_id", line.InvocationID, "instance", line.Instance)
 }
 
 // OnWarning logs something odd.
-func (c logConsole) OnWarning(text string) { c.log.Warn("serve warning", "text", text) }
+func (c LogConsole) OnWarning(text string) { c.Log.Warn("serve warning", "text", text) }
 
 // OnStop logs that the end has begun.
-func (c logConsole) OnStop(inFlight int, timeout time.Duration) {
-	c.log.Info("agent stopping", "in_flight", inFlight, "timeout", timeout.Seconds())
+func (c LogConsole) OnStop(inFlight int, timeout time.Duration) {
+	c.Log.Info("agent stopping", "in_flight", inFlight, "timeout", timeout.Seconds())
 }
 
 var (
-	_ app.Console = (*console)(nil)
-	_ app.Console = logConsole{}
+	_ app.Console = (*Console)(nil)
+	_ app.Console = LogConsole{}
 )
