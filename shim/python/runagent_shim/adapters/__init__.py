@@ -17,6 +17,7 @@ _HOMES = (
     ("langgraph.pregel", "langgraph"),
     ("langchain_core.runnables.base", "langchain"),
     ("openai.types.chat", "openai"),
+    ("workflows.workflow", "llamaindex"),
 )
 
 _KNOWN = {}  # adapter name -> Adapter

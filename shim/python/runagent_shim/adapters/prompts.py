@@ -1,0 +1,125 @@
+"""Inputs of agents: a prompt or messages, and keywords of the call."""
+
+import functools
+import inspect
+
+from ..jsonschema import DIALECT
+from ..validate import Mismatch, escape, nearest
+from .adapter import Binding
+
+_ROLES = frozenset(("system", "developer", "user", "assistant", "tool"))
+
+
+class PromptBinding(Binding):
+    """Binds one prompt, by position or by one of its names, and the call's keywords.
+
+    names: what the prompt may be called; "prompt" is one of them always.
+    keywords: what else is taken, handed on as it is. of_messages: makes
+    (prompt, keywords) of "messages", a checked list; None: there is no such
+    input. takes: the JSON Schema type of the prompt, None where anything will do.
+    """
+
+    def __init__(self, names=(), keywords=(), of_messages=None, takes="string"):
+        self._names = tuple(dict.fromkeys((*names, "prompt")))
+        self._keywords = tuple(sorted(set(keywords) - set(self._names)))
+        self._of_messages = of_messages
+        self._takes = takes
+        self._ways = self._names + (("messages",) if of_messages else ())
+        self._known = frozenset(self._ways + self._keywords)
+
+    def bind(self, args, kwargs):
+        """Return ((prompt,), keywords), raising Mismatch."""
+        if len(args) > 1:
+            raise Mismatch("/1", "there is one position, the prompt")
+        for name in kwargs:
+            if name not in self._known:
+                raise Mismatch("/" + escape(name), "no such input" + self._instead(name))
+        given = [name for name in self._ways if name in kwargs]
+        if len(given) + len(args) != 1:
+            raise self._not_one(args, given)
+        if args:
+            return (self._checked(args[0], "/0"),), kwargs
+        value = kwargs.pop(given[0])
+        if given[0] == "messages" and self._of_messages:
+            prompt, more = self._of_messages(messages(value, "/messages"))
+            return (prompt,), {**more, **kwargs}
+        return (self._checked(value, "/" + given[0]),), kwargs
+
+    def input_schema(self):
+        """Return the schema of an object with the prompt and the keywords."""
+        prompt = {"type": self._takes} if self._takes else {}
+        properties = {name: dict(prompt) for name in self._names}
+        if self._of_messages:
+            properties["messages"] = MESSAGES
+        properties.update((name, {}) for name in self._keywords)
+        return {
+            "$schema": DIALECT,
+            "type": "object",
+            "properties": properties,
+            "oneOf": [{"required": [name]} for name in self._ways],
+            "additionalProperties": False,
+        }
+
+    def signature(self):
+        """Return the signature as a caller sees it."""
+        first = inspect.Parameter(self._names[0], inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        rest = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in self._keywords]
+        return inspect.Signature([first, *rest])
+
+    def _checked(self, value, pointer):
+        if self._takes == "string" and not isinstance(value, str):
+            raise Mismatch(pointer, "expected a string, got %s" % _kind(value))
+        return value
+
+    def _instead(self, name):
+        return nearest(name, self._known) or "; there are: " + ", ".join(self._ways + self._keywords)
+
+    def _not_one(self, args, given):
+        if not given and not args:
+            return Mismatch("/" + self._names[0], "missing; give " + " or ".join(self._ways))
+        names = (["position"] if args else []) + given
+        return Mismatch("/" + escape(given[0]), "the prompt is given twice: as " + " and as ".join(names))
+
+
+def serving(fn, *bound, name, binding, doc=None):
+    """Return fn with its first arguments given, shown as name with the binding's signature."""
+    made = functools.partial(fn, *bound)
+    made.__name__, made.__doc__ = name, doc or ""
+    if hasattr(binding, "signature"):
+        made.__signature__ = binding.signature()
+    else:
+        made.__signature__ = inspect.Signature([inspect.Parameter("fields", inspect.Parameter.VAR_KEYWORD)])
+    return made
+
+
+MESSAGES = {
+    "type": "array",
+    "minItems": 1,
+    "items": {
+        "type": "object",
+        "properties": {"role": {"enum": sorted(_ROLES)}, "content": {"type": "string"}},
+        "required": ["role", "content"],
+    },
+}
+
+
+def messages(value, pointer):
+    """Return a list of {"role", "content"} after a look at it, raising Mismatch."""
+    if not isinstance(value, list) or not value:
+        raise Mismatch(pointer, 'expected a list of {"role", "content"}')
+    for at, message in enumerate(value):
+        place = "%s/%d" % (pointer, at)
+        if not isinstance(message, dict) or not isinstance(message.get("content"), str):
+            raise Mismatch(place, 'expected {"role", "content"}, the content a string')
+        if message.get("role") not in _ROLES:
+            raise Mismatch(place + "/role", "expected one of " + ", ".join(sorted(_ROLES)))
+    return value
+
+
+def _kind(value):
+    if value is None:
+        return "null"
+    for kind, name in ((bool, "a boolean"), ((int, float), "a number"), (list, "a list"), (dict, "an object")):
+        if isinstance(value, kind):
+            return name
+    return type(value).__name__
