@@ -61,7 +61,7 @@ func (r *runner) startPool(ctx context.Context, rev *deploy.Revision) ([]agent.C
 		Revision: rev.ID, Launcher: zygotes, Admission: admission, Size: r.o.Instances,
 		SyncSlots: res.Concurrency, AsyncSlots: res.Concurrency,
 		OnLog: r.logs.Append, Log: r.o.Log,
-		OnReady: func(ready instance.Readiness) { zygotes.Observe(ready.Modules) },
+		OnReady: func(ready instance.Readiness) { zygotes.Observe(ready.Modules, ready.Inherited) },
 	})
 	if err != nil {
 		return nil, err

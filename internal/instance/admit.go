@@ -22,6 +22,9 @@ type Admission struct {
 	Limits      AdmittedLimits       `json:"limits"`
 	Concurrency AdmittedConcurrency  `json:"concurrency"`
 	Batch       AdmittedBatch        `json:"batch"`
+
+	// Described says that signatures and schemas are known already.
+	Described bool `json:"described,omitempty"`
 }
 
 // AdmittedEntrypoint is one entrypoint to resolve.
@@ -56,11 +59,13 @@ type Readiness struct {
 	Callables []agent.Callable `json:"entrypoints"`
 	// Modules are the names of all modules loaded from outside the folder, in
 	// the order in which they were loaded.
-	Modules  []string `json:"modules"`
-	Python   string   `json:"python"`
-	Codec    string   `json:"codec"`
-	ImportMS float64  `json:"import_ms"`
-	Warnings []string `json:"warnings"`
+	Modules []string `json:"modules"`
+	// Inherited is how many of Modules, the first, were loaded before the fork.
+	Inherited int      `json:"inherited"`
+	Python    string   `json:"python"`
+	Codec     string   `json:"codec"`
+	ImportMS  float64  `json:"import_ms"`
+	Warnings  []string `json:"warnings"`
 }
 
 // ImportError says why an instance could not import the agent: FAILED.

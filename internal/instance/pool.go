@@ -61,6 +61,8 @@ type Pool struct {
 	lastErr   error // of the last start, nil after a good one
 	callables []agent.Callable
 	stopping  bool
+
+	admission *Admission // of the next instance; set before there is more than one
 }
 
 // seat is a live instance and its load.
@@ -81,13 +83,16 @@ type waiter struct {
 func newPool(ctx context.Context, s Spec) (*Pool, error) {
 	s = withDefaults(s)
 	life, cancel := context.WithCancel(context.Background())
-	p := &Pool{s: s, ctx: life, cancel: cancel}
+	p := &Pool{s: s, ctx: life, cancel: cancel, admission: &s.Admission}
 	first, err := p.startOne(ctx)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
 	p.callables = first.in.Callables()
+	later := s.Admission
+	later.Described = true
+	p.admission = &later
 	p.wg.Go(func() { p.tend(first) })
 	for range s.Size - 1 {
 		p.wg.Go(func() { p.tend(nil) })
@@ -181,7 +186,7 @@ func (p *Pool) startOne(ctx context.Context) (*seat, error) {
 	defer cancel()
 	st := &seat{since: time.Now()}
 	in, kind, err := start(ctx, startOptions{
-		launcher: p.s.Launcher, admission: &p.s.Admission, logs: p.s.OnLog, grace: p.s.Grace,
+		launcher: p.s.Launcher, admission: p.admission, logs: p.s.OnLog, grace: p.s.Grace,
 		onFree:   func(k slotKind) { p.release(st, k) },
 		onAnswer: func() { p.trust(st) },
 	})

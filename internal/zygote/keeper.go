@@ -191,13 +191,17 @@ func (k *Keeper) exclude(list []sandbox.Excluded) bool {
 	return found
 }
 
-// Observe tells what a ready instance had loaded from outside its folder. When
-// that is more than the zygote has, a better zygote is made in the background.
-func (k *Keeper) Observe(modules []string) {
+// Observe tells what a ready instance had loaded from outside its folder; the
+// first inherited ones it had from its zygote. When there are others that a
+// zygote should have, a better one is made in the background.
+func (k *Keeper) Observe(modules []string, inherited int) {
 	if k.ctx.Err() != nil || !k.o.Memory.Learn(modules) || k.Current() == nil {
 		return
 	}
-	k.wg.Go(k.improve)
+	wanted := k.o.Memory.Wanted()
+	if slices.ContainsFunc(modules[min(inherited, len(modules)):], func(m string) bool { return slices.Contains(wanted, m) }) {
+		k.wg.Go(k.improve)
+	}
 }
 
 // improve replaces the zygote by one with the imports wanted now.

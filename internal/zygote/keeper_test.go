@@ -160,7 +160,7 @@ func TestKeeperMakesABetterZygoteOfWhatInstancesLoad(t *testing.T) {
 	k := keeper(t, d, &list{modules: []string{"json"}})
 	first := next(t, d)
 	launch(t, k)
-	k.Observe([]string{"json", "numpy"})
+	k.Observe([]string{"json", "numpy"}, 1)
 	if got := next(t, d).imported; !slices.Equal(got, []string{"json", "numpy"}) {
 		t.Errorf("the better zygote imported %v", got)
 	}
@@ -169,7 +169,8 @@ func TestKeeperMakesABetterZygoteOfWhatInstancesLoad(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("the first zygote was kept")
 	}
-	k.Observe([]string{"json", "numpy"}) // nothing new: no other zygote
+	k.Observe([]string{"json", "numpy"}, 1)       // nothing new: no other zygote
+	k.Observe([]string{"json", "re", "numpy"}, 3) // news to us, but the zygote has it
 	if len(d.made) != 0 {
 		t.Error("another zygote was made for nothing")
 	}

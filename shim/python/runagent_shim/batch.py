@@ -33,7 +33,7 @@ class Batcher:
 
     def __init__(self, entry, is_async, rules, parts):
         """rules is ADMIT's batch object; parts has codec, answers, loop, pool and writer."""
-        self._fn, self._binder = entry.fn, entry.binder
+        self._entry, self._fn = entry, entry.fn
         self._async = is_async
         self._max_size = max(1, rules.get("max_size") or 8)
         wait = rules.get("max_wait_ms")
@@ -59,9 +59,9 @@ class Batcher:
         try:
             args, kwargs = call.inputs(self._parts.codec.loads)
             if not kwargs and args and len(args) == 1 and isinstance(args[0], list):
-                self._start(Group([(call, self._binder.bind(args, kwargs))], True))
+                self._start(Group([(call, self._entry.binder.bind(args, kwargs))], True))
                 return
-            item = self._binder.bind_item(args, kwargs)
+            item = self._entry.binder.bind_item(args, kwargs)
         except BindError as error:
             self._parts.answers.unbound(call, error)
             self._parts.loop.flush_soon()
@@ -74,7 +74,7 @@ class Batcher:
         if len(self._waiting) >= self._max_size:
             self._go()
         elif self._timer is None:
-            self._timer = self._parts.loop.loop.call_later(self._max_wait, self._go)
+            self._timer = self._parts.loop.started().call_later(self._max_wait, self._go)
 
     def _go(self):
         if self._timer is not None:
@@ -100,7 +100,7 @@ class Batcher:
         for call, _ in group.members:
             call.task = group
         if self._async:
-            group.task = self._parts.loop.loop.create_task(self._serve_async(group))
+            group.task = self._parts.loop.started().create_task(self._serve_async(group))
         else:
             self._parts.pool.submit(lambda worker: self._serve(group, worker))
 
@@ -127,7 +127,7 @@ class Batcher:
         self._parts.writer.flush()
 
     def _await(self, group, awaitable):
-        group.task = self._parts.loop.loop.create_task(self._serve_async(group, awaitable))
+        group.task = self._parts.loop.started().create_task(self._serve_async(group, awaitable))
 
     async def _serve_async(self, group, awaitable=None):
         """Execute the list on the loop; awaitable is what the function returned already."""

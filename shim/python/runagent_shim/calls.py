@@ -76,16 +76,29 @@ _SHORT_NS = 500_000
 class Entry:
     """An entrypoint of the agent, resolved to a function."""
 
-    __slots__ = ("tag", "file", "module", "kind", "fn", "binder", "bind", "streams", "submit", "batcher", "inline", "_slow")
+    __slots__ = ("tag", "file", "module", "kind", "fn", "bind", "streams", "submit", "batcher", "inline", "_make", "_binder", "_slow")
 
-    def __init__(self, tag, file, module, kind, fn, binder):
+    def __init__(self, tag, file, module, kind, fn, make_binder):
+        """make_binder() is called at the first call: an idle instance is spared the memory."""
         self.tag, self.file, self.module, self.kind = tag, file, module, kind
-        self.fn, self.binder, self.bind = fn, binder, binder.bind
+        self.fn, self._make, self._binder = fn, make_binder, None
+        self.bind = self._bind_first
         self.streams = entrypoints.streams(tag, kind)
         self.submit = None  # serves a call elsewhere than on the reading thread
         self.batcher = None  # gathers the calls of a batch entrypoint
         self.inline = False  # whether the reading thread serves it
         self._slow = 0
+
+    @property
+    def binder(self):
+        """The entrypoint's Binder."""
+        if self._binder is None:
+            self._binder = self._make()
+            self.bind = self._binder.bind
+        return self._binder
+
+    def _bind_first(self, args, kwargs):
+        return self.binder.bind(args, kwargs)
 
     def mark_slow(self):
         """Have the next calls served on the pool: one has held up the reading thread."""

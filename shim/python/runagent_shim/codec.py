@@ -7,6 +7,7 @@ for what it does alike; everything else goes through ``json``, which decides.
 `tests/test_codec.py` holds one corpus that all codecs must agree on.
 """
 
+import functools
 import gc
 import json
 import marshal
@@ -208,8 +209,9 @@ class OrjsonCodec(MsgspecCodec):
         return text
 
 
+@functools.lru_cache(maxsize=None)
 def choose():
-    """Return the fastest codec that the environment has."""
+    """Return the fastest codec that the environment has. A zygote chooses for its children."""
     try:
         import orjson
 

@@ -1,7 +1,11 @@
-"""The life of an instance: hello, admit, import, ready, calls, stop."""
+"""The life of an instance: hello, admit, import, ready, calls, stop.
+
+What happens until READY costs each instance the pages it touches: those it
+shared with the zygote until then. So it takes the shortest ways it can.
+"""
 
 import atexit
-import fcntl
+import importlib
 import json
 import os
 import socket
@@ -25,35 +29,33 @@ from .sync import Threads
 
 PROTOCOL = 1
 _CREDIT = struct.Struct(">II")
-# User code that closes all low descriptors must not close our socket.
-_HIGH_FD = 200
 # How long a generator may finish its item before its thread is interrupted.
 _PATIENCE = 1.0
 
 
-def serve(fd, token, known=(0, b"")):
+def serve(fd, token, known=(0, 0, b"")):
     """Be the instance whose socket is fd. Never returns.
 
     known is what modules_so_far said before a fork.
     """
-    sock = _socket(fd)
+    sock = socket.socket(fileno=wire.high(fd))
     writer = wire.Writer(sock)
-    writer.frame(wire.HELLO, 0, _json({"token": token, "protocol": PROTOCOL}))
+    writer.frame(wire.HELLO, 0, b'{"token": "%s", "protocol": %d}' % (token.encode(), PROTOCOL))
     pool = workers.Pool(1)
     reader = Reader(sock, writer, pool)
     frame = reader.frame()
     if frame is None or frame[0] != wire.ADMIT:
         os._exit(1)
-    Instance(json.loads(frame[2]), known, sock, writer, reader, pool).run()
+    Instance(json.loads(frame[2].decode()), known, sock, writer, reader, pool).run()
 
 
 def modules_so_far():
-    """Return how many modules there are, and the names of those to tell of, as text of READY.
+    """Return how many modules there are, and of those to tell of the number and READY's text.
 
     The zygote asks before it forks: its children need not look at them again.
     """
     names = Modules(os.devnull, "").foreign()
-    return len(sys.modules), _json(names)[1:-1]
+    return len(sys.modules), len(names), _json(names)[1:-1]
 
 
 class Instance:
@@ -94,8 +96,9 @@ class Instance:
             ready = self._load()
         except BaseException as error:
             self._fail(error)
-        count, names = self._known
+        count, inherited, names = self._known
         names = b", ".join(filter(None, (names, _json(self._modules.foreign(count))[1:-1])))
+        ready["inherited"] = inherited
         self.writer.frame(wire.READY, 0, b'{"modules": [' + names + b"], " + _json(ready)[1:])
         self.writer.flush()
         self.loop.run()
@@ -105,7 +108,8 @@ class Instance:
         admit = self._admit
         for name in admit.get("unset") or ():
             os.environ.pop(name, None)
-        os.environ.update(admit.get("env") or {})
+        for name, value in (admit.get("env") or {}).items():
+            os.environ[name] = value
         if admit.get("data_dir"):
             os.environ.setdefault("RUNAGENT_DATA_DIR", admit["data_dir"])
         time.tzset()
@@ -148,16 +152,19 @@ class Instance:
         adapted = entrypoints.resolve(self._modules.load(file), path, file, made, wanted)
         fn, binding = adapted.fn, adapted.binding
         kind = entrypoints.kind(fn, given.get("type"), tag, file, adapted.chosen)
-        entry = Entry(tag, file, path, kind, fn, Binder(fn, tag, binding))
+        entry = Entry(tag, file, path, kind, fn, lambda: Binder(fn, tag, binding))
         self._place(entry, adapted.on_loop)
         self._entries.append(entry)
         about = {"tag": tag, "type": kind, "streams": entry.streams, "file": file, "module": path}
-        about.update(schema.describe(fn, binding))
+        if not self._admit.get("described"):
+            about.update(schema.describe(fn, binding))
         return about
 
     def _place(self, entry, on_loop):
         """Decide where the entrypoint's calls are served."""
         is_async = on_loop or entrypoints.returns_async(entry.fn)
+        if is_async or entry.kind == "batch":
+            importlib.import_module("asyncio")  # READY tells of it, and the next zygote has it
         if entry.kind == "batch":
             entry.batcher = Batcher(entry, is_async, self._admit.get("batch") or {}, self)
             entry.submit = entry.batcher.submit
@@ -237,17 +244,6 @@ class Instance:
         self.writer.frame(wire.FAILED, 0, _json(report))
         self.writer.finish()
         os._exit(1)
-
-
-def _socket(fd):
-    """Return the socket at fd, moved out of the way and closed on exec."""
-    try:
-        moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _HIGH_FD)
-        os.close(fd)
-    except OSError:
-        moved = fd
-        os.set_inheritable(fd, False)
-    return socket.socket(fileno=moved)
 
 
 def _json(value):

@@ -64,7 +64,7 @@ class Modules:
         """Say whether path is the agent's own, and not of an environment in its folder."""
         if not isinstance(path, str):
             return False
-        path = os.path.join(path, "")
+        path += os.sep
         for root in self._roots:
             if path.startswith(root):
                 parts = path[len(root) :].split(os.sep)

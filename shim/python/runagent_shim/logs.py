@@ -4,7 +4,6 @@ Lines are put, never sent, by the thread that prints: it may be interrupted at
 any point. The watchdog, or the next answer, sends them.
 """
 
-import functools
 import io
 import logging
 import os
@@ -187,7 +186,6 @@ def _capture_logging(logs):
     """Take records that would be printed, with their level. Handlers and formats stay the user's."""
     emit = logging.StreamHandler.emit
 
-    @functools.wraps(emit)
     def captured(self, record):
         if type(self.stream) is not _Out or logs.forked:
             emit(self, record)
@@ -210,7 +208,6 @@ def _follow_threads():
     """Have threads and executors hand on which call they work for, and nothing else."""
     start, submit = threading.Thread.start, ThreadPoolExecutor.submit
 
-    @functools.wraps(start)
     def start_for_call(self):
         call = CURRENT.get()
         if call is None:
@@ -225,7 +222,6 @@ def _follow_threads():
         self.run = carried
         return start(self)
 
-    @functools.wraps(submit)
     def submit_for_call(self, fn, /, *args, **kwargs):
         call = CURRENT.get()
         if call is None:

@@ -1,14 +1,21 @@
-"""The event loop, on the main thread, for everything asynchronous."""
+"""The event loop, on the main thread, for everything asynchronous.
 
-import asyncio
+asyncio is imported when something asynchronous is served: it costs a process
+as much memory as all of the shim.
+"""
+
+import heapq
+import itertools
+import os
+import select
 import signal
 import sys
 import threading
 import traceback
 from collections import deque
-from time import perf_counter_ns
+from time import monotonic, perf_counter_ns
 
-from . import children
+from . import children, wire
 from .adapters import items
 from .answers import TooLarge
 from .bind import BindError
@@ -22,8 +29,8 @@ _CALL = object()
 class Loop:
     """Serves coroutines, awaitables and async generators.
 
-    The loop itself is made when it is first needed: an agent of plain
-    functions is spared its memory.
+    The loop itself is made when it is first needed. Until then the main thread
+    takes by itself what is to be done there.
     """
 
     def __init__(self, codec, writer, answers, streams):
@@ -36,24 +43,56 @@ class Loop:
         self._taking = self._flushing = False
         self.loop = None
         self._early = deque()
-        self._needed = threading.Lock()
-        self._needed.acquire()
-        # soon(f, *args) calls f on the loop. Safe for all threads.
+        self._timers = []  # a heap of (time, order, fn, args) until there is a loop
+        self._order = itertools.count()
+        self._waking = False
+        # A pipe, because a signal that another thread took must wake the main one too.
+        self._wakes, self._woken = map(wire.high, os.pipe())
+        os.set_blocking(self._wakes, False)
+        os.set_blocking(self._woken, False)
+        # soon(f, *args) calls f on the main thread. Safe for all threads.
         self.soon = self._soon_early
 
     def run(self):
         """Run for ever. Called on the main thread."""
-        self._needed.acquire()
-        self.loop = loop = _make()
-        self.soon = loop.call_soon_threadsafe
-        loop.call_soon(self._take_early)
-        signal.set_wakeup_fd(self.loop._csock.fileno(), warn_on_full_buffer=False)
         while True:
             try:
-                self.loop.run_forever()
+                if self.loop is None:
+                    self._run_early()
+                else:
+                    self.loop.run_forever()
             except BaseException:
                 # sys.exit() in a task or a signal handler of the user's: the instance lives.
                 traceback.print_exc(file=sys.stderr)
+
+    def _run_early(self):
+        """Do what comes until something needs the loop."""
+        signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
+        readable = select.poll()
+        readable.register(self._wakes, select.POLLIN)
+        while self.loop is None:
+            wait = max(0, self._timers[0][0] - monotonic()) * 1000 if self._timers else None
+            if readable.poll(wait):
+                os.read(self._wakes, 4096)
+            self._waking = False
+            self._take_early()
+            while self.loop is None and self._timers and self._timers[0][0] <= monotonic():
+                _, _, fn, args = heapq.heappop(self._timers)
+                fn(*args)
+
+    def started(self):
+        """Return the loop, made now if need be. Called on the main thread."""
+        return self.loop or self._start()
+
+    def _start(self):
+        self.loop = loop = _make()
+        self.soon = loop.call_soon_threadsafe
+        loop.call_soon(self._take_early)
+        for at, _, fn, args in self._timers:
+            loop.call_later(at - monotonic(), fn, *args)
+        self._timers.clear()
+        signal.set_wakeup_fd(loop._csock.fileno(), warn_on_full_buffer=False)
+        return loop
 
     def submit(self, call):
         """Serve call on the loop. Safe for all threads, like finish."""
@@ -64,7 +103,7 @@ class Loop:
         self.hand(self._create, call, value)
 
     def hand(self, fn, *args):
-        """Have fn(*args) called on the loop; many are handed over at once."""
+        """Have fn(*args) called on the main thread; many are handed over at once."""
         self._inbox.append((fn, args))
         if not self._taking:
             self._taking = True
@@ -76,21 +115,26 @@ class Loop:
             self.soon(self._cancel, call)
 
     def later(self, seconds, fn, *args):
-        """Have fn(*args) called on the loop after some time. Safe for all threads."""
+        """Have fn(*args) called on the main thread after some time. Safe for all threads."""
         self.soon(self._later, seconds, fn, args)
 
     def _later(self, seconds, fn, args):
-        self.loop.call_later(seconds, fn, *args)
+        if self.loop is not None:
+            self.loop.call_later(seconds, fn, *args)
+        else:
+            heapq.heappush(self._timers, (monotonic() + seconds, next(self._order), fn, args))
 
     def _soon_early(self, fn, *args):
         self._early.append((fn, args))
         if self.loop is not None:  # it has been made in the meantime
             self.loop.call_soon_threadsafe(self._take_early)
             return
-        try:
-            self._needed.release()
-        except RuntimeError:
-            pass  # somebody else has just done so
+        if not self._waking:
+            self._waking = True
+            try:
+                os.write(self._woken, b"\0")
+            except BlockingIOError:
+                pass  # it is full of what wakes as well
 
     def _take_early(self):
         while self._early:
@@ -101,7 +145,7 @@ class Loop:
         """Send what is pending once what is ready to run has run."""
         if not self._flushing:
             self._flushing = True
-            self.loop.call_soon(self._flush)
+            self.started().call_soon(self._flush)
 
     def _flush(self):
         self._flushing = False
@@ -119,9 +163,11 @@ class Loop:
             fn(*args)
 
     def _create(self, call, value):
-        self.loop.create_task(self._serve(call, value))
+        self.started().create_task(self._serve(call, value))
 
     async def _serve(self, call, value):
+        import asyncio
+
         # Not before: a task that is canceled before its first step answers nothing.
         call.task = asyncio.current_task()
         CURRENT.set(call)
@@ -144,7 +190,7 @@ class Loop:
             call.began = perf_counter_ns()
         if call.cancel:
             _discard(value)
-            raise asyncio.CancelledError
+            raise _canceled()
         if value is _CALL:
             args, kwargs = entry.bind(*call.inputs(self._codec.loads))
             value = entry.fn(*args, **kwargs)
@@ -168,6 +214,8 @@ class Loop:
 
 def _make():
     """Return the event loop: the one that an import has left on this thread, if any."""
+    import asyncio
+
     try:
         loop = asyncio.get_event_loop()
     except Exception:  # there is none; how that is told differs between versions
@@ -176,6 +224,12 @@ def _make():
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
     return loop
+
+
+def _canceled():
+    import asyncio
+
+    return asyncio.CancelledError()
 
 
 def _discard(value):

@@ -8,6 +8,7 @@ goes on where it is, and its thread joins the pool afterwards. An entrypoint
 whose call was taken over is not run so again for a while (calls.Entry.slow).
 """
 
+import _thread
 import os
 import threading
 import time
@@ -48,7 +49,8 @@ class Reader:
         """
         self._begin, self._serve, self._handlers = begin, serve, handlers
         self._pool.submit_now(self._lead)
-        threading.Thread(target=self._watch, name="runagent-watchdog", daemon=True).start()
+        # Not a threading.Thread, whose bookkeeping costs each instance memory: no user code runs on it.
+        _thread.start_new_thread(self._watch, ())
 
     def nudge(self):
         """Have the watchdog flush what is pending within a tick or two."""

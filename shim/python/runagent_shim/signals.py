@@ -1,7 +1,6 @@
 """Signals: handlers that user code sets from any thread are set on the main one."""
 
 import _signal
-import functools
 import signal
 import threading
 
@@ -12,7 +11,6 @@ def delegate(soon):
     """Let signal.signal work on all threads; soon(f) has f called on the main one."""
     original = signal.signal
 
-    @functools.wraps(original)
     def delegated(signalnum, handler):
         if threading.current_thread() is threading.main_thread():
             return original(signalnum, handler)

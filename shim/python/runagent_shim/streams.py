@@ -1,6 +1,5 @@
 """Items of a streaming entrypoint, sent one by one while the caller has credit."""
 
-import asyncio
 import threading
 from time import perf_counter_ns
 
@@ -87,6 +86,8 @@ class Streams:
 
     async def pump_async(self, call, value, loop):
         """Send the items of an async iterator and answer; exceptions are the caller's to handle."""
+        import asyncio
+
         source = value.__aiter__()
         last = perf_counter_ns()
         try:
@@ -117,6 +118,8 @@ class Streams:
         self._answers.result(call, b"")
 
     async def _wait_async(self, call, loop):
+        import asyncio
+
         event = asyncio.Event()
         call.wake = lambda: loop.soon(event.set)
         while not (_has_credit(call) or call.cancel):

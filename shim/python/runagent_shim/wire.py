@@ -1,5 +1,6 @@
 """Frames on an instance's socket, as docs/protocol.md describes them."""
 
+import fcntl
 import os
 import struct
 import threading
@@ -67,6 +68,21 @@ def _join(parts, key, payload, flags):
         return None
     del parts[key]
     return b"".join(held[1:])
+
+
+# User code that closes all low descriptors must not close ours.
+_HIGH_FD = 200
+
+
+def high(fd):
+    """Return the descriptor fd, moved out of the way of user code and closed on exec."""
+    try:
+        moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _HIGH_FD)
+    except OSError:  # there may not be as many
+        os.set_inheritable(fd, False)
+        return fd
+    os.close(fd)
+    return moved
 
 
 class Writer:

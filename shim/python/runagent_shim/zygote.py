@@ -11,7 +11,6 @@ import traceback
 gc.disable()  # before the imports, so that the freeze finds few collected pages
 
 import array  # noqa: E402
-import asyncio  # noqa: E402
 import importlib  # noqa: E402
 import json  # noqa: E402
 import select  # noqa: E402
@@ -42,7 +41,7 @@ class Zygote:
     def __init__(self, control):
         self._control = control
         self._children = {}  # pidfd -> pid
-        self._known = (0, b"")
+        self._known = (0, 0, b"")
         self._poll = select.poll()
         self._poll.register(control.fileno(), select.POLLIN)
 
@@ -145,7 +144,8 @@ class Zygote:
 def warm_up():
     """Do once what every child would do: what it leaves in memory is shared then."""
     # Often enough for the interpreter to have specialised the code.
-    for _ in range(_WARM):
+    asyncio = sys.modules.get("asyncio")
+    for _ in range(_WARM if asyncio is not None else 0):
         asyncio.new_event_loop().close()
     for example in (_example, _example_stream) * _WARM:
         bind.Binder(example, "warm").bind(None, {"text": ""})
