@@ -5,7 +5,7 @@ import os
 import signal
 import unittest
 
-from harness import HELLO, READY, Case
+from harness import ERROR, HELLO, READY, Case
 
 
 class ZygoteTest(Case):
@@ -31,6 +31,44 @@ class ZygoteTest(Case):
             # Its own: none of the zygote's.
             self.assertEqual(connection.call("descriptors").value, 1)
         self.assertNotEqual(first.pid, second.pid)
+
+    def test_an_agent_of_plain_functions_is_spared_asyncio(self):
+        folder = self.folder(
+            main="""
+            import sys
+            def plain(): return "asyncio" in sys.modules
+            def many(): yield from range(10000)
+            async def other(): return "asyncio" in sys.modules
+            """
+        )
+        zygote = self.zygote(["json"])
+        connection = zygote.fork()
+        ready = connection.admit(folder, ["plain", "many"]).json()
+        self.assertEqual(connection.call("plain").value, False)
+        # Cancels are timed, and a stop is taken, without it.
+        stream = connection.start("many")
+        connection.cancel(stream)
+        self.assertEqual(connection.answer(stream).kind, ERROR)
+        self.assertEqual(connection.call("plain").value, False)
+        self.assertNotIn("asyncio", ready["modules"])
+        self.assertIn("json", ready["modules"][: ready["inherited"]])
+        connection.send(6)
+        self.assertEqual(zygote.wait(connection.pid), 0)
+
+        connection = zygote.fork()
+        ready = connection.admit(folder, ["plain", "other"]).json()
+        self.assertIn("asyncio", ready["modules"][ready["inherited"] :])
+        self.assertEqual(connection.call("other").value, True)
+
+    def test_what_is_known_is_not_described_again(self):
+        folder = self.folder(main="def f(a: int): return a")
+        zygote = self.zygote()
+        whole = zygote.fork().admit(folder, ["f"]).json()["entrypoints"][0]
+        self.assertEqual(whole["signature"], "f(a: int)")
+        again = zygote.fork()
+        short = again.admit(folder, ["f"], described=True).json()["entrypoints"][0]
+        self.assertEqual(short, {k: whole[k] for k in ("tag", "type", "streams", "file", "module")})
+        self.assertIn("/a", again.call("f", {"a": "x"}).json()["field"])
 
     def test_a_long_list_comes_in_a_file(self):
         zygote = self.zygote(["json"])
