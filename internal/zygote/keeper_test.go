@@ -185,7 +185,7 @@ func TestKeeperKeepsOneZygote(t *testing.T) {
 	first := <-d.begun
 	next(t, d)
 	launch(t, k)
-	k.Observe([]string{"json", "numpy"})
+	k.Observe([]string{"json", "numpy"}, 1)
 	better := <-d.begun
 	first.Kill()
 	<-d.begun // the replacement
