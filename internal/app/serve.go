@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/build"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/discovery"
 	"github.com/runagent/runagent/internal/fault"
@@ -202,6 +203,9 @@ func (s *service) revision(ctx context.Context) (*deploy.Revision, error) {
 	a, problems := agent.Load(s.o.Dir, agent.LoadOptions{})
 	if err := problems.Err(); err != nil {
 		return nil, err
+	}
+	if s.watcher != nil {
+		s.watcher.Include(build.Included(a.Dir, a.Manifest.Requirements))
 	}
 	if err := agent.CheckSources(a.Manifest, nil).Err(); err != nil {
 		return nil, err

@@ -5,9 +5,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
+	"slices"
 
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/runtime/python"
@@ -26,11 +27,6 @@ const (
 // formatVersion is part of every key: a release that installs differently
 // raises it, so that old environments are not taken for new ones.
 const formatVersion = "1"
-
-var (
-	projectTable = regexp.MustCompile(`(?m)^[ \t]*\[[ \t]*project[ \t]*\]`)
-	poetryTable  = regexp.MustCompile(`(?m)^[ \t]*\[[ \t]*tool[ \t]*\.[ \t]*poetry[ \t.\]]`)
-)
 
 // plan is what to install, and the key of the result.
 type plan struct {
@@ -55,7 +51,47 @@ func (b *Builder) plan(req Request) (*plan, error) {
 		return nil, fault.New(fault.Validation, "uv.lock needs uv, which was not found").
 			WithSuggestion("install it with `pip install uv`, or remove uv.lock to install what pyproject.toml names")
 	}
+	if p.kind == project && b.o.UV == "" {
+		if err := p.refuseSources(); err != nil {
+			return nil, err
+		}
+	}
 	return p, p.digest(b.installer())
+}
+
+// refuseSources refuses what pip would take from an index under the same name.
+func (p *plan) refuseSources() error {
+	m, err := readProject(p.file)
+	if err != nil || len(m.Tool.UV.Sources) == 0 {
+		return err
+	}
+	return fault.New(fault.Validation, "pyproject.toml says in [tool.uv.sources] where packages come from, which only uv knows, and uv was not found").
+		WithSuggestion("install it with `pip install uv`, or list the dependencies in requirements.txt")
+}
+
+// Included returns the files that the requirements of the agent in dir consist
+// of, by their absolute paths, as far as they can be told: also those that are
+// not there. named is the manifest's `requirements`, or "".
+func Included(dir, named string) []string {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil
+	}
+	p := &plan{dir: dir}
+	if err := p.choose(named); err != nil || p.kind != requirements {
+		return p.files()
+	}
+	r := newReader(io.Discard, dir)
+	_ = r.file(p.file, 0) // who installs says what is wrong
+	return slices.Sorted(maps.Keys(r.seen))
+}
+
+// files is the file that was chosen, if one was.
+func (p *plan) files() []string {
+	if p.file == "" {
+		return nil
+	}
+	return []string{p.file}
 }
 
 func (b *Builder) installer() string {
@@ -72,6 +108,7 @@ func (p *plan) choose(named string) error {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(p.dir, path)
 		}
+		p.file = path
 		if _, err := os.Stat(path); err != nil {
 			return fault.New(fault.Validation, "the manifest names requirements %q, which can't be read: %w", named, err).WithField("requirements")
 		}
@@ -99,14 +136,14 @@ func (p *plan) take(path string) error {
 			return fault.New(fault.Validation, "uv.lock has no pyproject.toml beside it: %w", err)
 		}
 	case "pyproject.toml":
-		text, err := os.ReadFile(path)
+		m, err := readProject(path)
 		if err != nil {
-			return fault.New(fault.Validation, "can't read pyproject.toml: %w", err)
+			return err
 		}
 		switch {
-		case projectTable.Match(text):
+		case m.Project != nil:
 			p.kind = project
-		case poetryTable.Match(text):
+		case m.Tool.Poetry != nil:
 			return fault.New(fault.Validation, "pyproject.toml lists its dependencies for Poetry, which is not supported").
 				WithSuggestion("move them to [project], or run `poetry export -o requirements.txt`")
 		default:
@@ -142,9 +179,9 @@ func (p *plan) addContent(h io.Writer) error {
 	case requirements:
 		return newReader(h, p.dir).file(p.file, 0)
 	case project:
-		return addFile(h, p.file)
+		return addProject(h, p.file)
 	case locked:
-		if err := addFile(h, filepath.Join(filepath.Dir(p.file), "pyproject.toml")); err != nil {
+		if err := addProject(h, filepath.Join(filepath.Dir(p.file), "pyproject.toml")); err != nil {
 			return err
 		}
 		return addFile(h, p.file)

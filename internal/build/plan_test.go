@@ -3,6 +3,7 @@ package build
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,6 +56,66 @@ func TestKeyFollowsWhatDecides(t *testing.T) {
 			t.Errorf("the key did not change with %s", file)
 		}
 		before = after
+	}
+}
+
+// TestKeyFollowsLocalPackagesOfProjects checks what a pyproject.toml takes from
+// the disk, outside the folder too.
+func TestKeyFollowsLocalPackagesOfProjects(t *testing.T) {
+	t.Parallel()
+	for _, lock := range []bool{false, true} {
+		parent := t.TempDir()
+		dir := filepath.Join(parent, "agent")
+		write(t, filepath.Join(dir, "pyproject.toml"), `[project]
+name = "a"
+dependencies = ["six", "wheel @ file://`+parent+`/w.whl", "common", "live", "tool"]
+[tool.uv.sources]
+common = { path = "../common" }
+live = { path = "../live", editable = true }
+tool = [{ path = "../tool", marker = "os_name == 'posix'" }, { git = "https://127.0.0.1/x" }]
+`)
+		if lock {
+			write(t, filepath.Join(dir, "uv.lock"), "")
+		}
+		for _, file := range []string{"w.whl", "common/common.py", "live/pyproject.toml", "live/live.py", "tool/tool.py"} {
+			write(t, filepath.Join(parent, file), "first")
+		}
+		before := keyOf(t, dir)
+		write(t, filepath.Join(parent, "live", "live.py"), "read in place")
+		if got := keyOf(t, dir); got != before {
+			t.Errorf("lock %v: the key changed with code that is read in place", lock)
+		}
+		for _, file := range []string{"w.whl", "common/common.py", "live/pyproject.toml", "tool/tool.py"} {
+			write(t, filepath.Join(parent, file), "second")
+			after := keyOf(t, dir)
+			if after == before {
+				t.Errorf("lock %v: the key did not change with %s", lock, file)
+			}
+			before = after
+		}
+	}
+}
+
+func TestIncluded(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "agent")
+	write(t, filepath.Join(dir, "requirements.txt"), "-r ../base.txt\n-c pins.txt\n-r gone.txt\n")
+	write(t, filepath.Join(dir, "pins.txt"), "")
+	write(t, filepath.Join(parent, "base.txt"), "six\n")
+	write(t, filepath.Join(parent, "project", "pyproject.toml"), "[project]\n")
+	for _, c := range []struct {
+		dir, named string
+		want       []string
+	}{
+		{dir, "", []string{dir + "/gone.txt", dir + "/pins.txt", dir + "/requirements.txt", parent + "/base.txt"}},
+		{dir, "later.txt", []string{dir + "/later.txt"}},
+		{parent + "/project", "", []string{parent + "/project/pyproject.toml"}},
+		{parent, "", nil},
+	} {
+		if got := Included(c.dir, c.named); !slices.Equal(got, c.want) {
+			t.Errorf("Included(%s, %q) = %v, want %v", c.dir, c.named, got, c.want)
+		}
 	}
 }
 
@@ -134,6 +195,8 @@ func TestPlanRefuses(t *testing.T) {
 		"wheel missing":        {map[string]string{"requirements.txt": "gone-1.0-py3-none-any.whl\n"}, "", "gone-1.0-py3-none-any.whl"},
 		"poetry":               {map[string]string{"pyproject.toml": "[tool.poetry.dependencies]\nsix='*'\n"}, "", "Poetry"},
 		"lock without uv":      {map[string]string{"pyproject.toml": "[project]\n", "uv.lock": ""}, "", "uv.lock needs uv"},
+		"broken project":       {map[string]string{"pyproject.toml": "[project]\nname = a\n"}, "", "pyproject.toml:2:"},
+		"sources without uv":   {map[string]string{"pyproject.toml": "[project]\n[tool.uv.sources]\na = {path = 'a'}\n"}, "", "[tool.uv.sources]"},
 		"lock without project": {map[string]string{"uv.lock": ""}, "", "no pyproject.toml beside it"},
 	}
 	for name, c := range cases {

@@ -27,6 +27,7 @@ var requirementFile = regexp.MustCompile(`^(requirements/[^/]+|requirements[^/]*
 type rules struct {
 	globs        []*regexp.Regexp
 	requirements string
+	included     map[string]bool // further parts of the requirements
 	env          string
 }
 
@@ -49,7 +50,7 @@ func (r rules) class(rel string) class {
 		return manifest
 	case rel == r.env:
 		return environment
-	case rel == r.requirements || requirementFile.MatchString(rel):
+	case rel == r.requirements || r.included[rel] || requirementFile.MatchString(rel):
 		return requirements
 	case sourceFile(rel):
 		return code

@@ -62,17 +62,22 @@ func newTree(root string, r rules, kernel follower, warn func(string)) *tree {
 	}
 }
 
-// learn takes what is there as known, external, if not "", with it.
-func (t *tree) learn(external string) {
+// learn takes what is there as known.
+func (t *tree) learn() {
 	t.stat, _ = os.Stat(t.root)
 	t.open = readable(t.root)
 	for rel := range t.scan(".") {
 		t.files[rel], _ = t.read(rel)
 	}
-	if external != "" {
-		if f, ok := t.read(external); ok {
-			t.files[external] = f
-		}
+}
+
+// meet takes the file as known as it is now, unless it was known before.
+func (t *tree) meet(name string) {
+	if _, known := t.files[name]; known {
+		return
+	}
+	if f, there := t.read(name); there {
+		t.files[name] = f
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -54,8 +53,12 @@ type Watcher struct {
 	tree     *tree
 	notify   *notifier // nil: the folder is polled
 	polling  bool
-	external string // the folder of an EnvFile outside, or ""
+	env      string          // as the rules name the env file
+	included []string        // what Include named last
+	outside  map[string]bool // files that are followed one by one, by their full paths
 
+	include chan inclusion
+	ended   chan struct{} // Run has returned
 	changes chan Change
 	dirty   map[string]bool // paths to look at again
 	since   time.Time       // when the first of them was noted
@@ -82,12 +85,14 @@ func newWatcher(dir string, o Options, open func() (*notifier, error)) (*Watcher
 	if o.Warn == nil {
 		o.Warn = func(string) {}
 	}
-	w := &Watcher{o: o, given: given, changes: make(chan Change), dirty: map[string]bool{}}
-	env, err := w.envPath(root)
-	if err != nil {
+	w := &Watcher{
+		o: o, given: given, dirty: map[string]bool{}, outside: map[string]bool{},
+		include: make(chan inclusion), ended: make(chan struct{}), changes: make(chan Change),
+	}
+	if w.env, err = envPath(root, o.EnvFile); err != nil {
 		return nil, err
 	}
-	r, err := newRules(o, env)
+	r, err := newRules(o, w.env)
 	if err != nil {
 		return nil, err
 	}
@@ -96,8 +101,9 @@ func newWatcher(dir string, o Options, open func() (*notifier, error)) (*Watcher
 	if err != nil {
 		w.poll(err)
 	}
-	w.followExternal()
-	w.tree.learn(w.externalFile())
+	w.tree.learn()
+	w.followFiles()
+	w.meetFiles()
 	return w, nil
 }
 
@@ -108,6 +114,7 @@ func (w *Watcher) Changes() <-chan Change { return w.changes }
 // Run watches until ctx ends, which is no error.
 func (w *Watcher) Run(ctx context.Context) error {
 	defer close(w.changes)
+	defer close(w.ended)
 	defer func() { w.notify.close() }()
 	check := time.NewTicker(checkEvery)
 	defer check.Stop()
@@ -139,6 +146,11 @@ func (w *Watcher) Run(ctx context.Context) error {
 			if len(w.dirty) > 0 {
 				settle.Reset(w.o.Debounce)
 			}
+		case in := <-w.include:
+			w.included = in.files
+			w.followFiles()
+			w.meetFiles()
+			close(in.done)
 		case out <- pending:
 			pending = Change{}
 		}
@@ -150,7 +162,7 @@ func (w *Watcher) note(event fsnotify.Event) bool {
 	if event.Op == fsnotify.Chmod {
 		return false
 	}
-	if event.Name == w.externalFile() {
+	if w.outside[event.Name] {
 		w.mark(event.Name)
 		return true
 	}
@@ -195,9 +207,9 @@ func (w *Watcher) settle() Change {
 	}
 	if marked["."] {
 		w.tree.reopen(w.given)
-		w.followExternal()
-		if w.external != "" {
-			marked[w.externalFile()] = true
+		w.followFiles()
+		for full := range w.outside {
+			marked[full] = true
 		}
 	}
 	now := time.Now()
@@ -240,42 +252,6 @@ func (c *Change) add(o Change) {
 	c.Paths = append(c.Paths, o.Paths...)
 	slices.Sort(c.Paths)
 	c.Paths = slices.Compact(c.Paths)
-}
-
-// envPath returns how the rules name the env file: relative to root when it
-// lies there, else absolute.
-func (w *Watcher) envPath(root string) (string, error) {
-	if w.o.EnvFile == "" {
-		return ".env", nil
-	}
-	file, err := filepath.Abs(w.o.EnvFile)
-	if err != nil {
-		return "", fmt.Errorf("watch %s: %w", w.o.EnvFile, err)
-	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(file))
-	if err != nil {
-		return "", fmt.Errorf("watch %s: %w", w.o.EnvFile, err)
-	}
-	file = filepath.Join(dir, filepath.Base(file))
-	if rel, err := filepath.Rel(root, file); err == nil && filepath.IsLocal(rel) && !inIgnored(filepath.ToSlash(rel)) {
-		return filepath.ToSlash(rel), nil
-	}
-	w.external = dir
-	return file, nil
-}
-
-// externalFile is the path of an env file outside the folder, or "".
-func (w *Watcher) externalFile() string {
-	if w.external == "" {
-		return ""
-	}
-	return filepath.Join(w.external, path.Base(filepath.ToSlash(w.o.EnvFile)))
-}
-
-func (w *Watcher) followExternal() {
-	if w.external != "" {
-		w.follow(w.external)
-	}
 }
 
 // follow has the kernel tell about dir. When it can't, the whole is polled.

@@ -223,7 +223,7 @@ func TestVanishedDuringASaveIsNoChange(t *testing.T) {
 	tr := newTree(t.TempDir(), rules{}, deaf{}, func(string) {})
 	f := &folder{t: t, dir: tr.root}
 	f.write("agent.py", "text")
-	tr.learn("")
+	tr.learn()
 	begun := time.Now()
 	for _, disturb := range []func(){
 		func() { f.must(os.Remove(f.path("agent.py"))) },
@@ -318,22 +318,6 @@ func TestFolderReplaced(t *testing.T) {
 	f.expect("agent.py")
 	f.write("agent.py", "edited there")
 	f.expect("agent.py")
-}
-
-func TestEnvFileOutside(t *testing.T) {
-	t.Parallel()
-	outside := &folder{t: t, dir: t.TempDir()}
-	outside.write("prod.env", "A=1")
-	file := outside.path("prod.env")
-	f := newFolder(t, Options{EnvFile: file}, "agent.py", ".env")
-	f.write(".env", "not read")
-	outside.write("other.env", "not read")
-	outside.write("prod.env", "A=2")
-	resolved, err := filepath.EvalSymlinks(file)
-	f.must(err)
-	if got := f.expect(resolved); !got.Env || got.Code {
-		t.Errorf("change = %+v, want the env file", got)
-	}
 }
 
 func TestManyChangesAreGathered(t *testing.T) {
@@ -445,7 +429,7 @@ func TestUnreadableFolderIsNoRemoval(t *testing.T) {
 	tr := newTree(t.TempDir(), rules{}, deaf{}, func(text string) { warned = append(warned, text) })
 	f := &folder{t: t, dir: tr.root}
 	f.write("pkg/mod.py", "text")
-	tr.learn("")
+	tr.learn()
 	f.must(os.Chmod(f.path("pkg"), 0))
 	t.Cleanup(func() { _ = os.Chmod(f.path("pkg"), 0o700) })
 	if found := tr.scan("."); !found["pkg/mod.py"] || len(warned) != 1 || !strings.Contains(warned[0], "permission denied") {
