@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/build"
@@ -147,6 +148,38 @@ func (e *environments) retain(n *zygote.Keeper) {
 	e.mu.Unlock()
 	for _, other := range old {
 		other.Close()
+	}
+}
+
+// collectEvery is how often environments are looked for that nobody uses.
+const collectEvery = 24 * time.Hour
+
+// collect removes environments that nobody uses any more, now and then, until
+// ctx ends.
+func (e *environments) collect(ctx context.Context) error {
+	tick := time.NewTicker(collectEvery)
+	defer tick.Stop()
+	for {
+		removed, err := e.builder.Collect(time.Now())
+		if len(removed) > 0 {
+			e.log.Info("unused environments removed", "environments", removed)
+		}
+		if err != nil {
+			e.log.Warn("unused environments not removed", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// close ends all zygotes and the use of all environments.
+func (e *environments) close() {
+	e.retain(nil)
+	if err := e.builder.Close(); err != nil {
+		e.log.Warn("environments not closed", "error", err)
 	}
 }
 

@@ -139,7 +139,7 @@ func (s *service) makeEngine(kept invocation.Logs) error {
 		}
 	})
 	s.envs = newEnvironments(s.o, s.shim, s.driver, s.logs.Append)
-	s.own(func(context.Context) { s.envs.retain(nil) })
+	s.own(func(context.Context) { s.envs.close() })
 	s.hooks = webhookcall.New(webhookcall.Options{MaxResult: maxResultBytes, UserAgent: "runagent/" + s.o.Version})
 	s.runner = &runner{o: s.o, envs: s.envs, pools: &s.pools, hooks: s.hooks, logs: s.logs}
 	s.deployer = deploy.New(deploy.Options{
@@ -280,6 +280,7 @@ func (s *service) run(ctx context.Context, rev *deploy.Revision) error {
 		URL: s.url(), WantedPort: s.wanted, Agent: rev.Agent, Callables: rev.Callables,
 		Python: rev.Environment.Version, Environment: rev.Environment.Dir, Took: time.Since(s.began),
 	})
+	s.background("collection of environments", s.envs.collect)
 	debug.FreeOSMemory() // starting took more than serving needs
 	if s.watcher == nil {
 		<-ctx.Done()

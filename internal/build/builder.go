@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/runagent/runagent/internal/runtime/python"
@@ -34,16 +35,21 @@ type Options struct {
 
 // Builder builds environments. It is safe for concurrent use, also beside
 // Builders of other processes on the same Home: each environment is built once.
+//
+// The environments it has given are used until Close: see Collect.
 type Builder struct {
 	o Options
+
+	mu   sync.Mutex          // guards used
+	used map[string]*os.File // the marks of use, by key
 }
 
-// New returns a Builder.
+// New returns a Builder. The caller closes it.
 func New(o Options) *Builder {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
-	return &Builder{o: o}
+	return &Builder{o: o, used: map[string]*os.File{}}
 }
 
 // Request says for what to build.
@@ -83,6 +89,9 @@ func (b *Builder) Build(ctx context.Context, req Request) (*Env, error) {
 	}
 	if p.kind == nothing {
 		return &Env{Python: req.Python, Key: p.key}, nil
+	}
+	if err := b.use(ctx, p.key); err != nil {
+		return nil, fmt.Errorf("mark environment as used: %w", err)
 	}
 	if env, ok := b.ready(p); ok {
 		return env, nil

@@ -25,18 +25,19 @@ func (b *Builder) lock(ctx context.Context, p *plan) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
-	if err := b.take(ctx, file); err != nil {
+	if err := b.take(ctx, file, syscall.LOCK_EX, "another process is installing the same requirements; waiting for it"); err != nil {
 		file.Close()
 		return nil, err
 	}
 	return file, nil
 }
 
-func (b *Builder) take(ctx context.Context, file *os.File) error {
+// take takes a lock of the given kind, and says why it waits if it must.
+func (b *Builder) take(ctx context.Context, file *os.File, kind int, why string) error {
 	retry := time.NewTicker(retryLock)
 	defer retry.Stop()
 	for told := false; ; {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err := syscall.Flock(int(file.Fd()), kind|syscall.LOCK_NB)
 		if err == nil {
 			return nil
 		}
@@ -45,7 +46,7 @@ func (b *Builder) take(ctx context.Context, file *os.File) error {
 		}
 		if !told {
 			told = true
-			b.o.Progress("another process is installing the same requirements; waiting for it")
+			b.o.Progress(why)
 		}
 		select {
 		case <-ctx.Done():
