@@ -23,6 +23,9 @@ import (
 // watchFolder starts to watch the agent's folder, before it is read, so that
 // no save is missed.
 func (s *service) watchFolder() (*watch.Watcher, error) {
+	if stat, err := os.Stat(s.o.Dir); err != nil || !stat.IsDir() && filepath.Base(s.o.Dir) != agent.ManifestName {
+		return nil, fault.New(fault.Validation, "there is no folder %s", s.o.Dir).WithSuggestion("`runagent init %s` makes an agent there", s.o.Dir)
+	}
 	requirements := ""
 	if a, _ := agent.Load(s.o.Dir, agent.LoadOptions{}); a != nil && a.Manifest != nil {
 		requirements = a.Manifest.Requirements

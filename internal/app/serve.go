@@ -97,7 +97,7 @@ func (s *service) deploy(ctx context.Context, rev *deploy.Revision) error {
 func (s *service) prepare(ctx context.Context) (*deploy.Revision, error) {
 	var err error
 	if s.shim, err = shim.Extract(s.o.Home); err != nil {
-		return nil, fmt.Errorf("unpack the shim: %w", err)
+		return nil, fmt.Errorf("%w; set RUNAGENT_HOME to a folder that can be written", err)
 	}
 	if err := s.listen(ctx); err != nil {
 		return nil, err

@@ -172,6 +172,16 @@ func TestBuildSaysWhyAnInstallFailed(t *testing.T) {
 	})
 }
 
+func TestBuildSaysThatUVCannotBeStarted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "requirements.txt"), "six\n")
+	_, err := New(Options{Home: t.TempDir(), UV: "/no/uv"}).Build(t.Context(), Request{Dir: dir, Python: system(t)})
+	if fe := fault.As(err); fe == nil || !strings.Contains(fe.Message, "/no/uv can't be started") || !strings.Contains(fe.Suggestion, "RUNAGENT_UV") {
+		t.Errorf("err = %v", err)
+	}
+}
+
 func TestBuildWithoutRequirements(t *testing.T) {
 	t.Parallel()
 	dir, home := t.TempDir(), t.TempDir()

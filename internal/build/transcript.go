@@ -2,7 +2,9 @@ package build
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -82,9 +84,14 @@ func (w *installation) explain(ctx context.Context, command string, err error, o
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", command, context.Cause(ctx))
 	}
+	var start *fs.PathError
+	if errors.As(err, &start) && start.Path == w.uv {
+		return fault.New(fault.AgentUnavailable, "installing %s failed: %s can't be started: %w", w.plan.name(), w.uv, start.Err).
+			WithSuggestion("set RUNAGENT_UV to a uv that can be run, or unset it")
+	}
 	lines := out.last(shownOnFail)
 	text := strings.Join(lines, "\n")
-	todo := "correct " + w.plan.name() + ", then save it again"
+	todo := "correct " + w.plan.name() + " and try again"
 	for _, a := range advice {
 		if a.output.MatchString(text) {
 			todo = a.advice

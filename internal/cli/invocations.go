@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -22,13 +23,14 @@ var statuses = []string{"queued", "running", "succeeded", "failed", "canceled", 
 type invocationsCommand struct {
 	program *Program
 	out     io.Writer
+	talk    io.Writer
 	status  string
 	limit   int
 	json    bool
 }
 
 func newInvocationsCommand(p *Program) *cobra.Command {
-	c := &invocationsCommand{program: p, out: p.Out}
+	c := &invocationsCommand{program: p, out: p.Out, talk: p.Err}
 	cmd := &cobra.Command{
 		Use:   "invocations [AGENT]",
 		Short: "List the invocations of an agent, newest first",
@@ -71,6 +73,10 @@ func (c *invocationsCommand) run(ctx context.Context, ref string) error {
 	}
 	if c.json {
 		return terminal.WriteJSON(c.out, records)
+	}
+	if len(records) == 0 {
+		fmt.Fprintln(c.talk, "No invocations.")
+		return nil
 	}
 	rows := make([][]string, len(records))
 	for i := range records {

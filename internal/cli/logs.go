@@ -18,6 +18,7 @@ const maxLogLines = 10_000
 type logsCommand struct {
 	program *Program
 	out     io.Writer
+	talk    io.Writer
 	follow  bool
 	limit   int
 	filter  string
@@ -25,7 +26,7 @@ type logsCommand struct {
 }
 
 func newLogsCommand(p *Program) *cobra.Command {
-	c := &logsCommand{program: p, out: p.Out}
+	c := &logsCommand{program: p, out: p.Out, talk: p.Err}
 	cmd := &cobra.Command{
 		Use:   "logs [AGENT]",
 		Short: "Show what an agent printed and logged",
@@ -62,6 +63,7 @@ func (c *logsCommand) run(ctx context.Context, ref string) error {
 	}
 	colours := terminal.PaletteFor(c.out, settings.NoColor)
 	return c.program.read(target, func(client *runagent.Client, live bool) error {
+		some := false
 		query := runagent.LogQuery{Follow: c.follow && live, Limit: c.limit, InvocationID: c.filter}
 		for line, err := range client.Logs(ctx, target.ID, query) {
 			if err != nil {
@@ -70,6 +72,10 @@ func (c *logsCommand) run(ctx context.Context, ref string) error {
 			if err := c.write(colours, line); err != nil {
 				return err
 			}
+			some = true
+		}
+		if !some && !c.follow {
+			fmt.Fprintln(c.talk, "No lines: nothing was printed or logged.")
 		}
 		if c.follow && !live {
 			return fmt.Errorf("agent %q is not being served, so no new lines come; start it with `runagent serve %s`", target.Name, target.Dir)

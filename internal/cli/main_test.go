@@ -135,6 +135,8 @@ func TestExitCodes(t *testing.T) {
 		{"list --json", 0, "[]\n", ""},
 		{"version", 0, "runagent 1.2.3 (go", ""},
 		{"version --json", 0, `"version": "1.2.3"`, ""},
+		{"--version", 0, "runagent 1.2.3\n", ""},
+		{"serve nowhere", 1, "", "there is no folder nowhere\n`runagent init nowhere` makes an agent there\n"},
 		{"completion zsh", 0, "compdef", ""},
 		{"docs", 2, "", "name the folder"},
 	}

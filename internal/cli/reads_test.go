@@ -131,6 +131,13 @@ func TestReadsWithoutAServer(t *testing.T) {
 	if code, _, stderr := f.runagent("logs", "stopped"); code != 1 || !strings.Contains(stderr, `agent "Stopped" is not being served: nothing was recorded so far`) {
 		t.Errorf("before the first record: code %d, %q", code, stderr)
 	}
+	f.keep("another")
+	if code, stdout, stderr := f.runagent("logs", "stopped"); code != 0 || stdout != "" || stderr != "No lines: nothing was printed or logged.\n" {
+		t.Errorf("logs without a line: code %d, %q, %q", code, stdout, stderr)
+	}
+	if code, stdout, stderr := f.runagent("invocations", "stopped"); code != 0 || stdout != "" || stderr != "No invocations.\n" {
+		t.Errorf("no invocations: code %d, %q, %q", code, stdout, stderr)
+	}
 	for _, id := range []string{"s", "k"} {
 		f.keep(id)
 		if code, stdout, stderr := f.runagent("logs", id); code != 0 || !strings.HasSuffix(stdout, " kept\n") || stderr != "" {

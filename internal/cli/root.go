@@ -101,6 +101,8 @@ running service, and calls what is served.`,
 			return unknownCommand(cmd, args[0])
 		},
 	}
+	root.Version = p.Version // for those who type --version
+	root.SetVersionTemplate("runagent {{.Version}}\n")
 	root.SetIn(p.In)
 	root.SetOut(p.Out)
 	root.SetErr(p.Err)

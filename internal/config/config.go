@@ -72,11 +72,12 @@ func Load(environ []string) (Config, error) {
 	c.Environ = environ
 	c.NoColor = vars[NoColorVar] != ""
 	var problems []error
+	homeVar := HomeVar
 	if v := vars[CacheDirVar]; v != "" {
-		c.Home, c.DiscoveryDir = v, v
+		c.Home, c.DiscoveryDir, homeVar = v, v, CacheDirVar
 	}
 	if v := vars[HomeVar]; v != "" {
-		c.Home = v
+		c.Home, homeVar = v, HomeVar
 		if vars[CacheDirVar] == "" {
 			c.DiscoveryDir = v
 		}
@@ -94,7 +95,7 @@ func Load(environ []string) (Config, error) {
 		}
 		c.Port = port
 	}
-	problems = append(problems, c.Validate())
+	problems = append(problems, c.validate(homeVar))
 	if err := errors.Join(problems...); err != nil {
 		return Config{}, err
 	}
@@ -102,13 +103,15 @@ func Load(environ []string) (Config, error) {
 }
 
 // Validate returns all that is wrong with c, each naming its variable.
-func (c *Config) Validate() error {
-	return errors.Join(
-		checkFolder(HomeVar, c.Home),
-		checkFolder(CacheDirVar, c.DiscoveryDir),
-		c.checkPort(),
-		c.checkLogFormat(),
-	)
+func (c *Config) Validate() error { return c.validate(HomeVar) }
+
+// validate is Validate where Home came from the given variable.
+func (c *Config) validate(homeVar string) error {
+	problems := []error{checkFolder(homeVar, c.Home)}
+	if c.DiscoveryDir != c.Home {
+		problems = append(problems, checkFolder(CacheDirVar, c.DiscoveryDir))
+	}
+	return errors.Join(append(problems, c.checkPort(), c.checkLogFormat())...)
 }
 
 func (c *Config) checkPort() error {

@@ -64,6 +64,7 @@ func TestLoadNamesTheBadVariable(t *testing.T) {
 		{"unknown log format", []string{"HOME=/u", "RUNAGENT_LOG_FORMAT=xml"}, []string{`RUNAGENT_LOG_FORMAT is "xml"`, "text or json"}},
 		{"home is a file", []string{"RUNAGENT_HOME=" + file}, []string{"RUNAGENT_HOME", "is a file"}},
 		{"home has an unexpanded tilde", []string{"RUNAGENT_HOME=~/r"}, []string{"RUNAGENT_HOME", "not expanded"}},
+		{"only the clients' folder is given, a file", []string{"HOME=/u", "RUNAGENT_CACHE_DIR=" + file}, []string{"RUNAGENT_CACHE_DIR", "is a file"}},
 		{"clients' folder is a file", []string{"RUNAGENT_HOME=/r", "RUNAGENT_CACHE_DIR=" + file}, []string{"RUNAGENT_CACHE_DIR", "is a file"}},
 		{"no home directory", nil, []string{"RUNAGENT_HOME is not set"}},
 		{"all problems at once", []string{"HOME=/u", "RUNAGENT_PORT=x", "RUNAGENT_LOG_FORMAT=y"}, []string{"RUNAGENT_PORT", "RUNAGENT_LOG_FORMAT"}},
@@ -78,6 +79,11 @@ func TestLoadNamesTheBadVariable(t *testing.T) {
 			for _, want := range tt.want {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("Load(%v): %q does not say %q", tt.environ, err, want)
+				}
+			}
+			for _, name := range []string{HomeVar, CacheDirVar} {
+				if strings.Contains(err.Error(), name+" is \"/") && !strings.Contains(strings.Join(tt.want, " "), name) {
+					t.Errorf("Load(%v): %q blames %s", tt.environ, err, name)
 				}
 			}
 		})
