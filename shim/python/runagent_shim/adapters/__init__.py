@@ -18,6 +18,9 @@ _HOMES = (
     ("langchain_core.runnables.base", "langchain"),
     ("openai.types.chat", "openai"),
     ("workflows.workflow", "llamaindex"),
+    ("crewai.crew", "crewai"),
+    ("agno.run.agent", "agno"),
+    ("autogen_agentchat.base", "autogen"),
 )
 
 _KNOWN = {}  # adapter name -> Adapter

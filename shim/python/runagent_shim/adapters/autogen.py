@@ -1,0 +1,208 @@
+"""AutoGen: agents and teams of autogen-agentchat.
+
+Both remember what was said in them. Each call gets an agent with the memory
+that it had at the start; a team serves one call at a time, reset before each.
+"""
+
+import copy
+import sys
+
+from .. import usage
+from ..validate import Mismatch
+from .adapter import Adapted, Adapter
+from .prompts import PromptBinding, serving
+from .turns import turn_of
+
+
+class AutoGen(Adapter):
+    """Knows agents, teams, and their messages and events."""
+
+    NAMES = "an AutoGen agent or team, or agent.run or agent.run_stream"
+
+    def adapt(self, value, wanted):
+        """Serve agents and teams on the event loop."""
+        owner, method = getattr(value, "__self__", None), getattr(value, "__name__", None)
+        if owner is None:
+            owner, method = value, None
+        if method not in (None, "run", "run_stream"):
+            return None
+        team = isinstance(owner, _kind("autogen_agentchat.base", "Team"))
+        if not team and not isinstance(owner, _kind("autogen_agentchat.base", "ChatAgent")):
+            return None
+        binding = PromptBinding(("task",), (), _of_messages)
+        calling = _Alone(owner) if team or not hasattr(owner, "_model_context") else _Copied(owner)
+        fn = _items if wanted.streams or method == "run_stream" else _run
+        name, doc = method or "run", getattr(owner, "description", None)
+        return Adapted(serving(fn, calling, name=name, binding=binding, doc=doc), binding, chosen=True)
+
+    def handler(self, kind):
+        """Make objects of results, messages and events, and text of chunks."""
+        for module, name, found in _HANDLERS:
+            if issubclass(kind, _kind(module, name)):
+                return found
+        return None
+
+
+ADAPTER = AutoGen()
+
+
+def _kind(module, name):
+    """Return a class of AutoGen, or () where its module is not loaded."""
+    return getattr(sys.modules.get(module), name, ())
+
+
+def _of_messages(found):
+    """Messages of the user and of agents, as a task."""
+    message = _kind("autogen_agentchat.messages", "TextMessage")
+    for at, one in enumerate(found):
+        if one["role"] not in ("user", "assistant"):
+            raise Mismatch("/messages/%d/role" % at, "expected user or assistant: an agent has its system message")
+    return [message(content=one["content"], source=one["role"]) for one in found], {}
+
+
+class _Copied:
+    """An agent of its own for each call, which shares model, tools and memory with the one named."""
+
+    def __init__(self, agent):
+        self._agent = agent
+
+    async def __aenter__(self):
+        mine = copy.copy(self._agent)
+        mine._model_context = copy.deepcopy(self._agent._model_context)
+        return mine
+
+    async def __aexit__(self, *_):
+        pass
+
+
+class _Alone:
+    """The one team, or agent of an unknown kind, for one call at a time."""
+
+    def __init__(self, owner):
+        self._owner, self._turn = owner, turn_of(owner)
+
+    async def __aenter__(self):
+        await self._turn.__aenter__()
+        try:
+            if hasattr(self._owner, "on_reset"):
+                await self._owner.on_reset(_token())
+            else:
+                await self._owner.reset()
+        except BaseException:
+            await self._turn.__aexit__()
+            raise
+        return self._owner
+
+    async def __aexit__(self, *_):
+        await self._turn.__aexit__()
+
+
+def _token():
+    return _kind("autogen_core", "CancellationToken")()
+
+
+async def _run(calling, task):
+    token = _token()
+    async with calling as runner:
+        try:
+            result = await runner.run(task=task, cancellation_token=token)
+        finally:
+            token.cancel()
+    _count(result.messages)
+    return result
+
+
+async def _items(calling, task):
+    """Yield what is said, by and by; the result, which comes last, says it all again."""
+    token = _token()
+    words = {}  # who has spoken in pieces since its last message
+    async with calling as runner:
+        stream = runner.run_stream(task=task, cancellation_token=token)
+        try:
+            async for message in stream:
+                if isinstance(message, _kind("autogen_agentchat.base", "TaskResult")):
+                    yield {"type": "TaskResult", "stop_reason": message.stop_reason}
+                elif isinstance(message, _kind("autogen_agentchat.messages", "ModelClientStreamingChunkEvent")):
+                    words[message.source] = True
+                    yield message.content
+                else:
+                    _count((message,))
+                    repeated = _is_text(message) and words.pop(message.source, False)
+                    if message.source != "user" and not repeated:
+                        yield _text_of(message)
+        finally:
+            token.cancel()
+            await stream.aclose()
+
+
+def _is_text(message):
+    return isinstance(message, _kind("autogen_agentchat.messages", "BaseTextChatMessage"))
+
+
+def _text_of(message):
+    """What an agent says as text, if it is that alone."""
+    if isinstance(message, _kind("autogen_agentchat.messages", "TextMessage")):
+        return message.content
+    return message
+
+
+def _count(messages):
+    """Report what the messages' models took, where they say so."""
+    for message in messages:
+        found = getattr(message, "models_usage", None)
+        if found is not None and (found.prompt_tokens or found.completion_tokens):
+            usage.add("autogen", None, found.prompt_tokens, found.completion_tokens, key=message.id)
+
+
+def _result(walk, value, path):
+    """A result: {"type", "content"}, the last thing said, and all messages."""
+    last = value.messages[-1] if value.messages else None
+    return {
+        "type": "TaskResult",
+        "content": walk.plain(getattr(last, "content", None), ("content", path)),
+        "messages": walk.plain(list(value.messages), ("messages", path)),
+        "stop_reason": value.stop_reason,
+    }
+
+
+def _message(walk, value, path):
+    out = {"type": type(value).__name__.partition("[")[0], "content": walk.plain(value.content, ("content", path))}
+    out["source"] = value.source
+    for name in ("target", "metadata"):
+        if getattr(value, name, None):
+            out[name] = walk.plain(getattr(value, name), (name, path))
+    return out
+
+
+def _chunk(walk, value, path):
+    return value.content
+
+
+def _request(walk, value, path):
+    return {"type": "tool_call", "calls": walk.plain(value.content, ("calls", path)), "source": value.source}
+
+
+def _execution(walk, value, path):
+    return {"type": "tool_result", "results": walk.plain(value.content, ("results", path)), "source": value.source}
+
+
+def _function_call(walk, value, path):
+    return {"id": value.id, "name": value.name, "args": value.arguments}
+
+
+def _function_result(walk, value, path):
+    return {"id": value.call_id, "name": value.name, "content": value.content, "is_error": bool(value.is_error)}
+
+
+_MESSAGES = "autogen_agentchat.messages"
+
+_HANDLERS = (
+    ("autogen_agentchat.base", "TaskResult", _result),
+    (_MESSAGES, "ModelClientStreamingChunkEvent", _chunk),
+    (_MESSAGES, "ToolCallRequestEvent", _request),
+    (_MESSAGES, "ToolCallExecutionEvent", _execution),
+    (_MESSAGES, "BaseChatMessage", _message),
+    (_MESSAGES, "BaseAgentEvent", _message),
+    ("autogen_core", "FunctionCall", _function_call),
+    ("autogen_core.models", "FunctionExecutionResult", _function_result),
+)
