@@ -21,6 +21,8 @@ _HOMES = (
     ("crewai.crew", "crewai"),
     ("agno.run.agent", "agno"),
     ("autogen_agentchat.base", "autogen"),
+    ("google.adk.agents.base_agent", "adk"),
+    ("smolagents.agents", "smolagents"),
 )
 
 _KNOWN = {}  # adapter name -> Adapter

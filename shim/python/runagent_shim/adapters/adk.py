@@ -1,0 +1,142 @@
+"""Google ADK: agents, run by a runner with sessions in memory."""
+
+import sys
+import uuid
+
+from .. import usage
+from ..validate import Mismatch
+from .adapter import Adapted, Adapter
+from .prompts import PromptBinding, serving
+
+_APP = "runagent"
+_USER = "user"
+
+
+class ADK(Adapter):
+    """Knows agents and their events."""
+
+    NAMES = "a Google ADK agent, such as root_agent"
+
+    def adapt(self, value, wanted):
+        """Serve an agent by a runner of its own, made at its first call."""
+        if not isinstance(value, _kind("google.adk.agents.base_agent", "BaseAgent")):
+            return None
+        binding = PromptBinding((), ("session_id", "user_id", "state_delta"), _of_messages)
+        fn = serving(_items if wanted.streams else _run, _Runner(value), name=value.name, binding=binding, doc=value.description)
+        return Adapted(fn, binding, chosen=True)
+
+    def handler(self, kind):
+        """Make objects of events."""
+        event = _kind("google.adk.events.event", "Event")
+        return _event if issubclass(kind, event) else None
+
+
+ADAPTER = ADK()
+
+
+def _kind(module, name):
+    """Return a class of ADK, or () where its module is not loaded."""
+    return getattr(sys.modules.get(module), name, ())
+
+
+def _of_messages(found):
+    if len(found) != 1 or found[0]["role"] != "user":
+        raise Mismatch("/messages", "expected one message of the user; what was said before is in the session: send session_id")
+    return found[0]["content"], {}
+
+
+class _Runner:
+    """Runs one agent. Sessions live as long as the instance."""
+
+    def __init__(self, agent):
+        self._agent, self._runner = agent, None
+
+    async def events(self, prompt, streams, session_id=None, user_id=_USER, state_delta=None):
+        """Yield the events of one turn, in the session named or in a new one."""
+        from google.adk.agents.run_config import RunConfig, StreamingMode
+        from google.adk.runners import InMemoryRunner
+        from google.genai import types
+
+        if self._runner is None:
+            self._runner = InMemoryRunner(self._agent, app_name=_APP)
+        sessions, kept = self._runner.session_service, session_id is not None
+        session_id = session_id or str(uuid.uuid4())
+        of = {"app_name": _APP, "user_id": user_id, "session_id": session_id}
+        if not kept or await sessions.get_session(**of) is None:
+            await sessions.create_session(**of)
+        mode = StreamingMode.SSE if streams else StreamingMode.NONE
+        turn = self._runner.run_async(
+            user_id=user_id,
+            session_id=session_id,
+            new_message=types.Content(role="user", parts=[types.Part(text=prompt)]),
+            state_delta=state_delta,
+            run_config=RunConfig(streaming_mode=mode),
+        )
+        try:
+            async for event in turn:
+                _count(event)
+                yield event
+        finally:
+            await turn.aclose()
+            if not kept:
+                await sessions.delete_session(**of)
+
+
+async def _run(runner, prompt, **keywords):
+    """Return what was said last: {"type", "content", "author", "tool_calls"}."""
+    out = {"type": "AgentOutput", "content": "", "author": "", "tool_calls": []}
+    turn = runner.events(prompt, False, **keywords)
+    try:
+        async for event in turn:
+            if _text(event):
+                out.update(content=_text(event), author=event.author)
+            out["tool_calls"].extend(_results(event))
+    finally:
+        await turn.aclose()
+    return out
+
+
+async def _items(runner, prompt, **keywords):
+    """Yield words as they come, calls of tools and their results."""
+    turn = runner.events(prompt, True, **keywords)
+    words = False
+    try:
+        async for event in turn:
+            text = _text(event)
+            if text and (event.partial or not words):
+                yield text
+            words = bool(event.partial) and (words or bool(text))
+            if event.partial:
+                continue
+            for call in event.get_function_calls():
+                yield {"type": "tool_call", "id": call.id, "name": call.name, "args": call.args}
+            for result in _results(event):
+                yield {"type": "tool_result", **result}
+    finally:
+        await turn.aclose()
+
+
+def _text(event):
+    parts = event.content.parts if event.content and event.content.parts else ()
+    return "".join(part.text for part in parts if part.text and not part.thought)
+
+
+def _results(event):
+    return [{"id": one.id, "name": one.name, "content": one.response} for one in event.get_function_responses()]
+
+
+def _count(event):
+    found = event.usage_metadata
+    if found is not None and not event.partial:
+        into, out = found.prompt_token_count, found.candidates_token_count
+        usage.add("adk", event.model_version, into, out, found.total_token_count, key=event.id)
+
+
+def _event(walk, value, path):
+    """An event as a function of the author's yields it: {"type", "content", "author"} and its calls."""
+    out = {"type": "Event", "content": _text(value), "author": value.author, "partial": bool(value.partial)}
+    calls = [{"id": call.id, "name": call.name, "args": call.args} for call in value.get_function_calls()]
+    for name, found in (("tool_calls", calls), ("tool_results", _results(value))):
+        if found:
+            out[name] = walk.plain(found, (name, path))
+    return out

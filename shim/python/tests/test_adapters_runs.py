@@ -1,0 +1,265 @@
+"""smolagents' and Google ADK's adapters, against classes with the shape of theirs."""
+
+import asyncio
+import sys
+import types
+import unittest
+from pathlib import Path
+from unittest import mock
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from runagent_shim.adapters import Wanted, adk, smolagents
+from runagent_shim.validate import Mismatch
+
+
+def thing(**fields):
+    return types.SimpleNamespace(**fields)
+
+
+def module(name, **names):
+    made = types.ModuleType(name)
+    vars(made).update(names)
+    return made
+
+
+class Monitor:
+    def __init__(self, model, logger):
+        self.total_input_token_count = self.total_output_token_count = 0
+
+    def update_metrics(self, step):
+        self.total_input_token_count += 1
+        self.total_output_token_count += 2
+
+
+class LocalPythonExecutor:
+    pass
+
+
+class Agent:
+    """A smolagents agent."""
+
+    description = None
+
+    def __init__(self, managed=()):
+        self.model, self.logger, self.state, self.memory = thing(model_id="m"), None, {}, []
+        self.monitor = Monitor(self.model, None)
+        self.seen = []
+        self.step_callbacks = thing(_callbacks={"step": [self.seen.append, self.monitor.update_metrics]})
+        self.managed_agents = {one.name: one for one in managed}
+        self.python_executor = LocalPythonExecutor()
+
+    def create_python_executor(self):
+        return LocalPythonExecutor()
+
+    def run(self, task, stream=False, additional_args=None, max_steps=None):
+        self.memory.append(task)
+        self.state["task"] = task
+        for callback in self.step_callbacks._callbacks["step"]:
+            callback("step")
+        return self._events() if stream else list(self.memory)
+
+    def _events(self):
+        yield ChatMessageStreamDelta(content="a")
+        yield ChatMessageStreamDelta(content=None)
+        yield ToolCall(id="1", name="add", arguments={"a": 1})
+        yield ToolOutput(id="1", output=3, tool_call=ToolCall(id="1", name="add", arguments={"a": 1}))
+        yield ActionStep(error=None)
+        yield ActionStep(error=ValueError("bad"))
+        yield FinalAnswerStep(output=3)
+
+
+class _Fields:
+    def __init__(self, **fields):
+        self.__dict__.update(fields)
+
+
+class ChatMessageStreamDelta(_Fields):
+    pass
+
+
+class ToolCall(_Fields):
+    pass
+
+
+class ToolOutput(_Fields):
+    pass
+
+
+class ActionStep(_Fields):
+    pass
+
+
+class FinalAnswerStep(_Fields):
+    pass
+
+
+class TestSmolagents(unittest.TestCase):
+    def setUp(self):
+        patch = mock.patch.dict(sys.modules, {"smolagents.agents": module("smolagents.agents", MultiStepAgent=Agent)})
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def call(self, value, wanted=None, **kwargs):
+        adapted = smolagents.ADAPTER.adapt(value, wanted or Wanted())
+        args, keywords = adapted.binding.bind((), kwargs)
+        return adapted.fn(*args, **keywords)
+
+    def test_no_call_sees_another(self):
+        helper = Agent()
+        helper.name = "helper"
+        agent = Agent([helper])
+        for task in ("a", "b"):
+            self.assertEqual(self.call(agent.run, task=task), [task])
+        self.assertEqual((agent.memory, agent.state), ([], {}))
+        mine = smolagents.fresh(agent)
+        self.assertIsNot(mine.managed_agents["helper"], helper)
+        self.assertIsNot(mine.python_executor, agent.python_executor)
+        self.assertIs(mine.model, agent.model)
+
+    def test_each_run_counts_its_own_tokens(self):
+        agent = Agent()
+        with mock.patch("runagent_shim.usage.add") as add:
+            self.call(agent, prompt="a")
+            self.call(agent, prompt="b")
+        self.assertEqual(add.call_args_list, [mock.call("smolagents", "m", 1, 2)] * 2)
+        self.assertEqual(agent.monitor.total_input_token_count, 0)
+        self.assertEqual(agent.seen, ["step", "step"], "the author's callbacks stay")
+
+    def test_a_stream_says_each_thing_once(self):
+        found = list(self.call(Agent(), Wanted(streams=True), prompt="x"))
+        self.assertEqual(found[0], "a")
+        self.assertEqual(found[1], {"type": "tool_call", "id": "1", "name": "add", "args": {"a": 1}})
+        self.assertEqual((found[2]["type"], found[2]["content"]), ("tool_result", 3))
+        self.assertEqual([type(one).__name__ for one in found[3:]], ["ActionStep", "FinalAnswerStep"])
+
+    def test_only_what_the_agent_takes(self):
+        with self.assertRaises(Mismatch) as caught:
+            self.call(Agent(), prompt="x", reset=False)
+        self.assertEqual(caught.exception.pointer, "/reset")
+
+
+class Root:
+    """An ADK agent."""
+
+    name, description = "root", "Answers."
+
+
+def event(text="", partial=False, calls=(), responses=(), tokens=None):
+    return thing(
+        content=thing(parts=[thing(text=text, thought=False)]),
+        partial=partial,
+        author="root",
+        usage_metadata=tokens,
+        model_version="m",
+        id="e1",
+        get_function_calls=lambda: list(calls),
+        get_function_responses=lambda: list(responses),
+    )
+
+
+class Sessions:
+    def __init__(self):
+        self.there, self.made = set(), []
+
+    async def get_session(self, app_name, user_id, session_id):
+        return session_id if session_id in self.there else None
+
+    async def create_session(self, app_name, user_id, session_id):
+        self.there.add(session_id)
+        self.made.append(session_id)
+
+    async def delete_session(self, app_name, user_id, session_id):
+        self.there.remove(session_id)
+
+
+class Runner:
+    """Plays the events that the test says."""
+
+    events, made = [], []
+
+    def __init__(self, agent, app_name):
+        self.session_service, self.closed = Sessions(), 0
+        Runner.made.append(self)
+
+    async def run_async(self, **turn):
+        try:
+            for one in Runner.events:
+                yield one
+        finally:
+            self.closed += 1
+
+
+class TestADK(unittest.TestCase):
+    def setUp(self):
+        types_ = thing(Content=thing, Part=thing)
+        homes = {
+            "google.adk.agents.base_agent": {"BaseAgent": Root},
+            "google.adk.agents.run_config": {"RunConfig": thing, "StreamingMode": thing(SSE="sse", NONE="none")},
+            "google.adk.runners": {"InMemoryRunner": Runner},
+            "google.genai": {"types": types_},
+            **{name: {} for name in ("google", "google.adk", "google.adk.agents")},
+        }
+        patch = mock.patch.dict(sys.modules, {name: module(name, **found) for name, found in homes.items()})
+        patch.start()
+        self.addCleanup(patch.stop)
+        Runner.made = []
+
+    def served(self, **wanted):
+        return adk.ADAPTER.adapt(Root(), Wanted(**wanted))
+
+    def test_the_answer_is_what_was_said_last(self):
+        response = thing(id="1", name="add", response={"sum": 3})
+        tokens = thing(prompt_token_count=1, candidates_token_count=2, total_token_count=3)
+        Runner.events = [event(responses=[response]), event("3", tokens=tokens)]
+        adapted = self.served()
+        with mock.patch("runagent_shim.usage.add") as add:
+            found = asyncio.run(adapted.fn("x"))
+        tool = {"id": "1", "name": "add", "content": {"sum": 3}}
+        self.assertEqual(found, {"type": "AgentOutput", "content": "3", "author": "root", "tool_calls": [tool]})
+        add.assert_called_once_with("adk", "m", 1, 2, 3, key="e1")
+
+    def test_words_come_once(self):
+        call = thing(id="1", name="add", args={})
+        Runner.events = [event("a", True), event("b", True), event("ab", calls=[call]), event("whole")]
+        adapted = self.served(streams=True)
+
+        async def read():
+            return [item async for item in adapted.fn("x")]
+
+        want = ["a", "b", {"type": "tool_call", "id": "1", "name": "add", "args": {}}, "whole"]
+        self.assertEqual(asyncio.run(read()), want)
+
+    def test_a_session_is_kept_only_where_it_is_named(self):
+        Runner.events = [event("a")]
+        adapted = self.served()
+
+        async def four():
+            for session in (None, None, "s", "s"):
+                await adapted.fn("x", session_id=session)
+
+        asyncio.run(four())
+        (runner,) = Runner.made
+        self.assertEqual(len(runner.session_service.made), 3)
+        self.assertEqual(runner.session_service.there, {"s"})
+
+    def test_a_stream_that_is_closed_ends_its_turn(self):
+        Runner.events = [event("a", True), event("b", True)]
+        adapted = self.served(streams=True)
+
+        async def leave():
+            stream = adapted.fn("x")
+            await stream.__anext__()
+            await stream.aclose()
+
+        asyncio.run(leave())
+        self.assertEqual(Runner.made[0].closed, 1)
+
+    def test_what_was_said_before_is_in_the_session(self):
+        said = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
+        with self.assertRaises(Mismatch):
+            self.served().binding.bind((), {"messages": said})
+
+
+if __name__ == "__main__":
+    unittest.main()
