@@ -68,3 +68,17 @@ func FuzzAppendData(f *testing.F) {
 		}
 	})
 }
+
+// TestCompatNamesFieldsAsTheDoorHasThem: its callers send entrypoint_tag.
+func TestCompatNamesFieldsAsTheDoorHasThem(t *testing.T) {
+	t.Parallel()
+	for field, want := range map[string]string{"entrypoint": "entrypoint_tag", "/prompt": "/prompt"} {
+		f := fault.New(fault.EntrypointNotFound, "not found").WithField(field)
+		if got := failedEnvelope(f, "id").Error.Field; got == nil || *got != want {
+			t.Errorf("field %s is told as %v, want %s", field, got, want)
+		}
+	}
+	if got := failedEnvelope(fault.New(fault.NotFound, "not found"), "id").Error.Field; got != nil {
+		t.Errorf("no field is told as %q", *got)
+	}
+}

@@ -40,8 +40,11 @@ func failedEnvelope(f *fault.Error, id string) *api.CompatEnvelope {
 		details = json.RawMessage("null")
 	}
 	e := &api.CompatError{Code: string(f.Code), Message: message(f), Details: details, Suggestion: f.Suggestion}
-	if f.Field != "" {
-		e.Field = &f.Field
+	if field := f.Field; field != "" {
+		if field == "entrypoint" { // as this door calls it
+			field = "entrypoint_tag"
+		}
+		e.Field = &field
 	}
 	return &api.CompatEnvelope{Data: json.RawMessage("null"), Error: e, Timestamp: time.Now().UTC(), RequestID: id}
 }
