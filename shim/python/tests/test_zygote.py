@@ -32,6 +32,18 @@ class ZygoteTest(Case):
             self.assertEqual(connection.call("descriptors").value, 1)
         self.assertNotEqual(first.pid, second.pid)
 
+    def test_a_compiled_half_is_not_imported_before_its_library(self):
+        zygote = self.zygote(["_asyncio", "asyncio"])
+        folder = self.folder(
+            main="""
+            import asyncio
+            async def known(): return asyncio.current_task() in asyncio.all_tasks()
+            """
+        )
+        connection = zygote.fork("one")
+        self.assertEqual(connection.admit(folder, ["known"]).kind, READY)
+        self.assertIs(connection.call("known").value, True)
+
     def test_an_agent_of_plain_functions_is_spared_asyncio(self):
         folder = self.folder(
             main="""
