@@ -8,12 +8,13 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
 
 from runagent_shim import codec
 from runagent_shim.adapters import Wanted, agno, autogen, crewai
 from runagent_shim.encode import encode
 from runagent_shim.validate import Mismatch
+from stand_ins import put_modules
 
 
 def thing(**fields):
@@ -29,14 +30,7 @@ def plain(adapter, value):
 class Case(unittest.TestCase):
     def load(self, **homes):
         """Have the modules of a framework, dots as double underscores, and names in them."""
-        made = {}
-        for name, names in homes.items():
-            name = name.replace("__", ".")
-            made[name] = types.ModuleType(name)
-            vars(made[name]).update(names)
-        patch = mock.patch.dict(sys.modules, made)
-        patch.start()
-        self.addCleanup(patch.stop)
+        put_modules(self, {name.replace("__", "."): names for name, names in homes.items()})
 
     def call(self, value, *args, wanted=None, **kwargs):
         adapted = self.adapter.adapt(value, wanted or Wanted())

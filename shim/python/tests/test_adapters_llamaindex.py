@@ -7,10 +7,11 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
 
 from runagent_shim.adapters import Wanted, llamaindex
 from runagent_shim.validate import Mismatch
+from stand_ins import put_modules
 
 
 class Event:
@@ -103,12 +104,6 @@ class Uncopyable(Memory):
         raise TypeError("holds a connection")
 
 
-def module(name, **names):
-    made = types.ModuleType(name)
-    vars(made).update(names)
-    return made
-
-
 class TestLlamaIndex(unittest.TestCase):
     def setUp(self):
         message = types.SimpleNamespace
@@ -119,9 +114,7 @@ class TestLlamaIndex(unittest.TestCase):
             "llama_index.core.chat_engine.types": {"BaseChatEngine": ChatEngine},
             "llama_index.core.base.llms.types": {"ChatMessage": message},
         }
-        patch = mock.patch.dict(sys.modules, {name: module(name, **found) for name, found in homes.items()})
-        patch.start()
-        self.addCleanup(patch.stop)
+        put_modules(self, homes)
         self.adapter = llamaindex.LlamaIndex()
 
     def call(self, value, kwargs, **wanted):

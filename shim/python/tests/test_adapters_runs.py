@@ -7,20 +7,15 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
 
 from runagent_shim.adapters import Wanted, adk, smolagents
 from runagent_shim.validate import Mismatch
+from stand_ins import put_modules
 
 
 def thing(**fields):
     return types.SimpleNamespace(**fields)
-
-
-def module(name, **names):
-    made = types.ModuleType(name)
-    vars(made).update(names)
-    return made
 
 
 class Monitor:
@@ -96,9 +91,7 @@ class FinalAnswerStep(_Fields):
 
 class TestSmolagents(unittest.TestCase):
     def setUp(self):
-        patch = mock.patch.dict(sys.modules, {"smolagents.agents": module("smolagents.agents", MultiStepAgent=Agent)})
-        patch.start()
-        self.addCleanup(patch.stop)
+        put_modules(self, {"smolagents.agents": {"MultiStepAgent": Agent}})
 
     def call(self, value, wanted=None, **kwargs):
         adapted = smolagents.ADAPTER.adapt(value, wanted or Wanted())
@@ -200,9 +193,7 @@ class TestADK(unittest.TestCase):
             "google.genai": {"types": types_},
             **{name: {} for name in ("google", "google.adk", "google.adk.agents")},
         }
-        patch = mock.patch.dict(sys.modules, {name: module(name, **found) for name, found in homes.items()})
-        patch.start()
-        self.addCleanup(patch.stop)
+        put_modules(self, homes)
         Runner.made = []
 
     def served(self, **wanted):
