@@ -16,6 +16,7 @@ import time
 
 from . import codec as codecs
 from . import adapters, children, entrypoints, faults, schema, signals, streams, wire, workers
+from .adapters import bridge
 from .answers import Answers
 from .batch import Batcher
 from .bind import Binder
@@ -75,6 +76,7 @@ class Instance:
         self.loop = Loop(codec, writer, answers, self._streams)
         self._threads = Threads(codec, writer, answers, pool, self.loop.finish, self._streams)
         self.loop.on_thread = self._threads.pump
+        bridge.use(lambda *order: self.loop.soon(*order))
         self._logs = Logs(writer, reader, answers, limits.get("log_line_bytes") or 16384)
         reader.on_quiet = self._logs.report
         children.guard(sock, writer, self._logs)

@@ -13,6 +13,8 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from runagent_shim import adapters, codec, usage
+from runagent_shim.adapters import bridge
+from runagent_shim.adapters.closing import Closing
 from runagent_shim.adapters.turns import Turn, in_turn, turn_of
 from runagent_shim.calls import CURRENT
 from runagent_shim.encode import encode
@@ -198,6 +200,115 @@ class TestTurns(unittest.TestCase):
             raise KeyError
         with turn:
             pass
+
+
+class TestBridge(unittest.TestCase):
+    def setUp(self):
+        self.loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=self.loop.run_forever)
+        thread.start()
+        bridge.use(self.loop.call_soon_threadsafe)
+
+        def end():
+            bridge.use(None)
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            thread.join(10)
+            self.loop.close()
+
+        self.addCleanup(end)
+
+    def on_thread(self, fn):
+        """Return what fn returns or raises on a thread of its own."""
+        out = []
+
+        def run():
+            try:
+                out.append(fn())
+            except BaseException as error:
+                out.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join(10)
+        return out[0]
+
+    async def later(self, value):
+        if isinstance(value, Exception):
+            raise value
+        await asyncio.sleep(0)
+        return asyncio.get_running_loop(), value, CURRENT.get()
+
+    def test_all_threads_share_the_loop_and_keep_their_call(self):
+        run = bridge.bridged(lambda value: "alone", self.later)
+
+        def called():
+            CURRENT.set("the call")
+            return run(7)
+
+        self.assertEqual(self.on_thread(called), (self.loop, 7, "the call"))
+        self.assertEqual(self.on_thread(lambda: run(8))[:2], (self.loop, 8))
+        self.assertIsInstance(self.on_thread(lambda: run(KeyError("x"))), KeyError)
+
+    def test_where_a_loop_runs_or_on_the_main_thread_it_stays_what_it_was(self):
+        run = bridge.bridged(lambda value: "alone", self.later)
+        self.assertEqual(run(1), "alone")
+
+        async def within():
+            return run(1)
+
+        self.assertEqual(self.on_thread(lambda: asyncio.run(within())), "alone")
+
+    def test_a_cancel_of_the_thread_cancels_the_coroutine(self):
+        begun, canceled = threading.Event(), threading.Event()
+
+        async def forever():
+            begun.set()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                canceled.set()
+
+        class Struck(BaseException):
+            pass
+
+        def strike(ident):
+            import ctypes
+
+            begun.wait(10)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(Struck))
+
+        def waiting():
+            threading.Thread(target=strike, args=(threading.get_ident(),)).start()
+            return bridge.wait_for(forever)
+
+        self.assertIsInstance(self.on_thread(waiting), Struck)
+        self.assertTrue(canceled.wait(10))
+
+
+class TestClosing(unittest.TestCase):
+    def test_what_is_within_is_closed_at_once(self):
+        closed = []
+
+        async def inner():
+            try:
+                yield 1
+                yield 2
+            finally:
+                closed.append("inner")
+
+        async def outer():
+            async with Closing(inner()) as items:
+                async for item in items:
+                    yield item
+
+        async def story():
+            source = outer()
+            async for _ in source:
+                break
+            await source.aclose()
+            return list(closed)
+
+        self.assertEqual(asyncio.run(story()), ["inner"])
 
 
 if __name__ == "__main__":

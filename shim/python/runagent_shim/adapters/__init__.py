@@ -15,7 +15,9 @@ from .adapter import Adapted, Adapter, Wanted  # noqa: F401 - the vocabulary of 
 # In order: the first that knows an object decides.
 _HOMES = (
     ("langgraph.pregel", "langgraph"),
-    ("langchain_core.runnables.base", "langchain"),
+    ("langchain_core.messages", "langchain"),
+    ("pydantic_ai.agent", "pydantic_ai"),
+    ("agents.models.openai_provider", "openai_agents"),
     ("openai.types.chat", "openai"),
     ("workflows.workflow", "llamaindex"),
     ("crewai.crew", "crewai"),
@@ -88,9 +90,8 @@ def schema(hint):
 def watch():
     """Have the loaded frameworks report the tokens that they use. Once for each is enough."""
     for adapter in loaded():
-        if adapter not in _WATCHED:
+        if adapter not in _WATCHED and _ask(adapter.watch) is not False:
             _WATCHED.add(adapter)
-            _ask(adapter.watch)
 
 
 def names():

@@ -76,4 +76,10 @@ class Adapter:
         return None
 
     def watch(self):
-        """Have the framework report its models' tokens to `usage.add`. Called once."""
+        """Put hooks into the framework, once for each process, before its first call.
+
+        Return False to be asked again, where not enough of it is loaded yet.
+
+        They report its models' tokens to `usage.add`, and have its synchronous
+        facades run on the instance's loop (bridge.py).
+        """

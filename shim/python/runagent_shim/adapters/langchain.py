@@ -12,6 +12,7 @@ from .. import hints, usage
 from ..validate import Mismatch, also
 from .adapter import Adapted, Adapter, Binding
 
+_RUNNABLES = "langchain_core.runnables.base"
 _METHODS = frozenset(
     ("invoke", "ainvoke", "stream", "astream", "astream_events", "astream_log", "batch", "abatch")
 )
@@ -44,7 +45,9 @@ class LangChain(Adapter):
 
     def adapt(self, value, wanted):
         """Serve a runnable by the method that fits, or one of its methods."""
-        base = sys.modules["langchain_core.runnables.base"].Runnable
+        if _RUNNABLES not in sys.modules:
+            return None
+        base = sys.modules[_RUNNABLES].Runnable
         if isinstance(value, base):
             return Adapted(getattr(value, method_for(wanted)), CallBinding(value, method_for(wanted)), chosen=True)
         owner, name = getattr(value, "__self__", None), getattr(value, "__name__", None)
@@ -68,11 +71,14 @@ class LangChain(Adapter):
 
     def watch(self):
         """Add a callback to every run."""
+        if _RUNNABLES not in sys.modules:
+            return False
         from langchain_core.callbacks.base import BaseCallbackHandler
         from langchain_core.tracers.context import register_configure_hook
 
         counter = _counter(BaseCallbackHandler)()
         register_configure_hook(ContextVar("runagent_usage", default=counter), True)
+        return None
 
 
 ADAPTER = LangChain()
