@@ -19,7 +19,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export GOLANGCI_LINT_CACHE ?= $(TOOLS)/cache/golangci-lint
 
 .DEFAULT_GOAL := build
-.PHONY: help build run test check lint fmt shim-test shim-libs generate generate-check fuzz cross tools uv toolchain clean
+.PHONY: help build run test check lint fmt shim-test shim-libs test-frameworks generate generate-check fuzz cross tools uv toolchain clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ fmt: $(LINTER_STAMP) ## format the Go files
 
 shim-test: shim-libs ## the shim's Python tests, under every Python 3.9+ found
 	@scripts/shim-test.sh all
+
+test-frameworks: uv toolchain ## agents of every framework, with its real packages: all tests, 200 instances each
+	RUNAGENT_TEST_NETWORK=1 RUNAGENT_TEST_FRAMEWORKS=$(or $(FRAMEWORKS),all) $(GO) test -timeout 30m -parallel 2 ./test/frameworks/
 
 shim-libs: $(SHIM_LIBS)/stamp
 

@@ -76,7 +76,7 @@ class Instance:
         self.loop = Loop(codec, writer, answers, self._streams)
         self._threads = Threads(codec, writer, answers, pool, self.loop.finish, self._streams)
         self.loop.on_thread = self._threads.pump
-        bridge.use(lambda *order: self.loop.soon(*order))
+        bridge.use(lambda *order: self.loop.soon(*order), self.loop.started)
         self._logs = Logs(writer, reader, answers, limits.get("log_line_bytes") or 16384)
         reader.on_quiet = self._logs.report
         children.guard(sock, writer, self._logs)

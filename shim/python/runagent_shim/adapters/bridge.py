@@ -13,12 +13,16 @@ import threading
 
 _POLL_SECONDS = 0.05  # a thread that waits in C hears of no cancel
 _soon = None
+_loop = asyncio.get_running_loop
 
 
-def use(soon):
-    """Run coroutines by soon(f, *args), which calls f on the loop from any thread."""
-    global _soon
-    _soon = soon
+def use(soon, loop=asyncio.get_running_loop):
+    """Run coroutines by soon(f, *args), which calls f on the main thread from any thread.
+
+    loop returns the loop there, made if need be.
+    """
+    global _soon, _loop
+    _soon, _loop = soon, loop
 
 
 def bridged(original, later):
@@ -47,7 +51,7 @@ def wait_for(later, *args, **kwargs):
     ended = []  # the task, once it is done
 
     def start():
-        task = asyncio.ensure_future(later(*args, **kwargs))
+        task = _loop().create_task(later(*args, **kwargs))
         begun.append(task)
         task.add_done_callback(end)
 

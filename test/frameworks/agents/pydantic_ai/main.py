@@ -1,0 +1,22 @@
+"""An agent with a tool."""
+
+from pydantic_ai import Agent
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.openai import OpenAIProvider
+
+from openai import AsyncOpenAI
+from probe import identity
+
+model = OpenAIChatModel("fake-small", provider=OpenAIProvider(openai_client=AsyncOpenAI(max_retries=0)))
+agent = Agent(model, instructions="Be brief.")
+
+
+@agent.tool_plain
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def main(prompt: str) -> dict:
+    """Answer with the model, and say which instance it was."""
+    return dict(identity(), answer=agent.run_sync(prompt).output)

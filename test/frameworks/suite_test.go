@@ -1,0 +1,189 @@
+package frameworks_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/runagent/runagent/test/served"
+)
+
+// TestFrameworksAnswer calls a function that uses the framework, and the
+// framework's own objects, named as they are.
+func TestFrameworksAnswer(t *testing.T) {
+	each(t, func(t *testing.T, f framework) {
+		a := serve(t, f, nil)
+		for range 2 { // the second call of an instance has broken some
+			if got := a.Invoke("main", prompt("hi")); got.Get("answer") != "You said: hi" {
+				t.Errorf("main: got %.600s", got.Body)
+			} else {
+				checkUsage(t, "main", got.Body)
+			}
+		}
+		for tag, path := range map[string]string{"object": f.answer, "object_async": f.asyncAnswer} {
+			got := a.Invoke(tag, f.input("hello"))
+			if at(got.Value(), path) != "You said: hello" {
+				t.Errorf("%s: got %.1000s, want the answer at %q", tag, got.Body, path)
+			}
+			checkUsage(t, tag, got.Body)
+		}
+	})
+}
+
+// TestFrameworksStream reads text piece by piece, and the framework's own chunks.
+func TestFrameworksStream(t *testing.T) {
+	each(t, func(t *testing.T, f framework) {
+		a := serve(t, f, nil)
+		ask := f.tokens
+		if ask == nil {
+			ask = prompt
+		}
+		pieces, last := chunks(a.Stream("tokens_stream", ask("one two three")))
+		if text := strings.Join(texts(pieces), ""); text != "You said: one two three" || len(pieces) < 3 {
+			t.Errorf("the pieces are %q, then %s %s", texts(pieces), last.Name, last.Data)
+		}
+		if !f.uncounted {
+			checkUsage(t, "tokens_stream", string(last.Data))
+		}
+		pieces, last = chunks(a.Stream("object_stream", f.input("one two three")))
+		if last.Name != "done" || len(pieces) == 0 || !strings.Contains(fmt.Sprintf("%s", pieces), "three") {
+			t.Errorf("the chunks are %s, then %s %s", pieces, last.Name, last.Data)
+		}
+	})
+}
+
+// TestFrameworksCancel hangs up in the middle and wants the model to see it.
+func TestFrameworksCancel(t *testing.T) {
+	each(t, func(t *testing.T, f framework) {
+		a := serve(t, f, nil)
+		ask := f.tokens
+		if ask == nil {
+			ask = prompt
+		}
+		asked := a.model.count()
+		stream := a.Stream("tokens_stream", ask("a long tale "+strings.Repeat("and on ", 200)+"[slow-100ms]"))
+		for n := 0; n < 3; {
+			event, ok := stream.Next()
+			if !ok || event.Name == "error" {
+				t.Fatalf("the stream ended with %s %s", event.Name, event.Data)
+			}
+			if event.Name == "chunk" {
+				n++
+			}
+		}
+		stream.Close()
+		wait(t, a.model.waitAsked(t, asked), "the end of the stream's question")
+
+		asked = a.model.count()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = a.TryPost(ctx, "/v1/agents/"+a.ID+"/invoke", served.Envelope("object_async", f.input("wait [slow-50s]")))
+		}()
+		ended := a.model.waitAsked(t, asked)
+		cancel()
+		wait(t, done, "the end of the call")
+		wait(t, ended, "the end of the call's question")
+		if got := a.Invoke("main", prompt("hi")); got.Get("answer") != "You said: hi" {
+			t.Errorf("afterwards: got %.600s", got.Body)
+		}
+	})
+}
+
+// TestFrameworksFail lets the model fail in the ways that models do.
+func TestFrameworksFail(t *testing.T) {
+	each(t, func(t *testing.T, f framework) {
+		a := serve(t, f, nil)
+		for status, words := range f.failures {
+			got := a.Invoke("main", prompt(fmt.Sprintf("oh [fail-%d]", status)))
+			if got.Error.Code != "EXECUTION_ERROR" || !strings.Contains(got.Body, words) || strings.Contains(got.Body, "runagent_shim") {
+				t.Errorf("%d: got %.1500s, want %s", status, got.Body, words)
+			}
+		}
+		ask := f.tokens
+		if ask == nil {
+			ask = prompt
+		}
+		pieces, last := chunks(a.Stream("tokens_stream", ask("a tale that is cut [cut]")))
+		if last.Name != "error" || !strings.Contains(string(last.Data), "EXECUTION_ERROR") || len(pieces) == 0 {
+			t.Errorf("a cut stream: %d chunks, then %s %.600s", len(pieces), last.Name, last.Data)
+		}
+		if got := a.Invoke("main", prompt("hi")); got.Get("answer") != "You said: hi" {
+			t.Errorf("afterwards: got %.600s", got.Body)
+		}
+	})
+}
+
+// TestFrameworksKeepCallersApart makes 50 calls at once, each with its own question.
+func TestFrameworksKeepCallersApart(t *testing.T) {
+	each(t, func(t *testing.T, f framework) {
+		a := serve(t, f, nil)
+		var wg sync.WaitGroup
+		for n := range 50 {
+			wg.Go(func() {
+				want := fmt.Sprintf("You said: number %d [slow-20ms]", n)
+				question := strings.TrimPrefix(want, "You said: ")
+				if got := a.Invoke("main", prompt(question)); got.Get("answer") != want {
+					t.Errorf("main: got %.600s, want %q", got.Body, want)
+				}
+				if got := a.Invoke("object", f.input(question)); at(got.Value(), f.answer) != want {
+					t.Errorf("object: got %.600s, want %q", got.Body, want)
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+// checkUsage wants the tokens of a call in its metadata.
+func checkUsage(t *testing.T, tag, body string) {
+	t.Helper()
+	var answer struct {
+		Metadata struct {
+			Usage struct {
+				Input  int    `json:"input_tokens"`
+				Output int    `json:"output_tokens"`
+				Total  int    `json:"total_tokens"`
+				Model  string `json:"model"`
+			} `json:"usage"`
+		} `json:"metadata"`
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		t.Errorf("%s: %v in %.600s", tag, err, body)
+	}
+	if u := answer.Metadata.Usage; u.Input <= 0 || u.Output <= 0 || u.Total != u.Input+u.Output || !strings.HasPrefix(u.Model, "fake-") {
+		t.Errorf("%s: the usage is %+v in %.600s", tag, u, body)
+	}
+}
+
+// chunks reads a stream to its end and returns what its chunks hold, and the last event.
+func chunks(s *served.Stream) (contents []json.RawMessage, last served.Event) {
+	for _, event := range s.Rest() {
+		last = event
+		if event.Name == "chunk" {
+			var chunk struct {
+				Content json.RawMessage `json:"content"`
+			}
+			if err := json.Unmarshal(event.Data, &chunk); err == nil {
+				contents = append(contents, chunk.Content)
+			}
+		}
+	}
+	return contents, last
+}
+
+// texts returns the strings among contents.
+func texts(contents []json.RawMessage) []string {
+	var out []string
+	for _, content := range contents {
+		var text string
+		if json.Unmarshal(content, &text) == nil {
+			out = append(out, text)
+		}
+	}
+	return out
+}
