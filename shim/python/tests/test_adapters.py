@@ -207,10 +207,10 @@ class TestBridge(unittest.TestCase):
         self.loop = asyncio.new_event_loop()
         thread = threading.Thread(target=self.loop.run_forever)
         thread.start()
-        bridge.use(self.loop.call_soon_threadsafe)
+        bridge.use(self.loop.call_soon_threadsafe, lambda: self.loop)
 
         def end():
-            bridge.use(None)
+            bridge.use(None, None)
             self.loop.call_soon_threadsafe(self.loop.stop)
             thread.join(10)
             self.loop.close()

@@ -6,17 +6,15 @@ instance that calls them fails, as in any server with threads. On the one loop
 of the instance all of them work, beside the coroutines it serves anyway.
 """
 
-import asyncio
 import contextvars
 import functools
 import threading
 
 _POLL_SECONDS = 0.05  # a thread that waits in C hears of no cancel
-_soon = None
-_loop = asyncio.get_running_loop
+_soon = _loop = None
 
 
-def use(soon, loop=asyncio.get_running_loop):
+def use(soon, loop):
     """Run coroutines by soon(f, *args), which calls f on the main thread from any thread.
 
     loop returns the loop there, made if need be.
@@ -72,6 +70,8 @@ def wait_for(later, *args, **kwargs):
 
 
 def _is_running():
+    import asyncio  # not before an adapter asks: agents of plain functions do without
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:
