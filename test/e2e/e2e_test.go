@@ -129,7 +129,7 @@ func setup(env *testscript.Env, repository string, found programs) error {
 		env.Setenv(c.variable, found[name])
 	}
 	// A race is a failure wherever it happens.
-	env.Setenv("GORACE", "halt_on_error=1 exitcode=66")
+	env.Setenv("GORACE", "halt_on_error=1 exitcode=66 atexit_sleep_ms=10")
 	env.Values[serversKey{}] = newServers()
 	env.Defer(func() { env.Values[serversKey{}].(*servers).killAll() })
 	return nil

@@ -84,7 +84,7 @@ func Launch(t testing.TB, o Options) *Agent {
 	argv := append(slices.Concat(o.Wrap, []string{Binary(t)}), args...)
 	a.cmd = exec.Command(argv[0], argv[1:]...)
 	a.cmd.Env = append(os.Environ(), "RUNAGENT_HOME="+a.Home, "RUNAGENT_CACHE_DIR="+a.Home, "NO_COLOR=1")
-	a.cmd.Env = append(a.cmd.Env, "GORACE=halt_on_error=1 exitcode=66") // a race is a failure wherever it happens
+	a.cmd.Env = append(a.cmd.Env, "GORACE=halt_on_error=1 exitcode=66 atexit_sleep_ms=10") // a race is a failure wherever it happens
 	a.cmd.Env = append(a.cmd.Env, o.Env...)
 	a.cmd.Stdout, a.cmd.Stderr = a.out, a.out
 	a.cmd.WaitDelay = time.Second // who inherited our pipe must not hold up the end

@@ -48,7 +48,7 @@ func TestBadBodiesAreRefused(t *testing.T) {
 func TestSlowAndTruncatedBodiesEnd(t *testing.T) {
 	t.Parallel()
 	agent := serve(t, "echo")
-	head := "POST /v1/agents/echo/invoke HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+	head := bodyHead(1000)
 	t.Run("truncated", func(t *testing.T) {
 		t.Parallel()
 		conn := dial(t, agent)
@@ -92,6 +92,11 @@ func TestSlowAndTruncatedBodiesEnd(t *testing.T) {
 			}
 		}
 	})
+}
+
+// bodyHead is the head of a call whose body has so many bytes.
+func bodyHead(length int) string {
+	return fmt.Sprintf("POST /v1/agents/echo/invoke HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", length)
 }
 
 func dial(t *testing.T, agent *served.Agent) net.Conn {

@@ -1,6 +1,10 @@
 package faults
 
 import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/runagent/runagent/test/served"
@@ -29,6 +33,68 @@ func TestAnInstanceThatDiesIsReplaced(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestInstancesDieAlone serves three: calls spread over them, one crashes, and
+// the calls on the others do not notice.
+func TestInstancesDieAlone(t *testing.T) {
+	t.Parallel()
+	agent := serve(t, "never", "--instances", "3")
+	first := wantInstances(t, agent, 3)
+	calls := callAll(agent, 3, 2)
+	wantRunning(t, agent, 3)
+	served.Kill(t, first[1])
+	good, bad := 0, 0
+	for range 3 {
+		switch got := <-calls; {
+		case got.HTTP == 200 && got.Get("pid") != float64(first[1]):
+			good++
+		case got.HTTP == 500 && got.Error.Code == "EXECUTION_ERROR" && strings.Contains(got.Error.Message, "signal 9"):
+			bad++
+		default:
+			t.Errorf("got %d %.300s", got.HTTP, got.Body)
+		}
+	}
+	if good != 2 || bad != 1 {
+		t.Errorf("%d calls were answered and %d failed, want 2 and 1", good, bad)
+	}
+	after := wantInstances(t, agent, 3)
+	if slices.Contains(after, first[1]) || !slices.Contains(after, first[0]) || !slices.Contains(after, first[2]) {
+		t.Errorf("processes %v answer after %d of %v was killed", after, first[1], first)
+	}
+}
+
+// wantInstances waits until so many calls at once are answered by as many
+// processes, and returns those.
+func wantInstances(t *testing.T, agent *served.Agent, n int) []int {
+	t.Helper()
+	var pids []int
+	served.Eventually(t, soon, fmt.Sprintf("%d instances answer", n), func() bool {
+		pids = nil
+		calls := callAll(agent, n, 0.2)
+		for range n {
+			if pid, ok := (<-calls).Get("pid").(float64); ok && !slices.Contains(pids, int(pid)) {
+				pids = append(pids, int(pid))
+			}
+		}
+		return len(pids) == n
+	})
+	return pids
+}
+
+// callAll makes n slow calls at once; their answers come in any order.
+func callAll(agent *served.Agent, n int, seconds float64) <-chan served.Answer {
+	answers := make(chan served.Answer, n)
+	for range n {
+		go func() {
+			got, err := agent.TryPost(context.Background(), "/v1/agents/"+agent.ID+"/invoke", served.Envelope("slow", served.Input{"seconds": seconds}))
+			if err != nil {
+				got.Body = err.Error()
+			}
+			answers <- got
+		}()
+	}
+	return answers
 }
 
 func TestAnInstanceKilledFromOutsideFailsItsCallsOnly(t *testing.T) {
@@ -79,23 +145,61 @@ func TestLeavingPythonPolitelyKillsNobody(t *testing.T) {
 	}
 }
 
-// TestMemoryBlowUpIsContained lets the instance run into a limit, which the
-// agent sets itself: without a sandbox nobody else bounds it.
-func TestMemoryBlowUpIsContained(t *testing.T) {
-	t.Parallel()
-	agent := serveWith(t, served.Options{Dir: served.Copy(t, "", map[string]string{
-		"runagent.config.json": `{"agent_name": "agent", "agent_id": "agent", "agent_architecture": {"entrypoints": [
-			{"tag": "fine", "file": "main.py", "module": "fine"}, {"tag": "memory", "file": "main.py", "module": "memory"}]}}`,
-		"main.py": `import os, resource
+// hungry is an agent one of whose functions takes all memory that it gets.
+const hungry = `import os, time
 
 def fine(message):
     return {"pid": os.getpid()}
 
-def memory():
-    resource.setrlimit(resource.RLIMIT_AS, (2 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
+def slow(seconds):
+    time.sleep(seconds)
+    return {"pid": os.getpid()}
+
+def memory(limit=None):
+    if limit:
+        import resource
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
     return len([bytearray(1 << 20) for _ in range(1 << 20)])
-`,
+`
+
+func serveHungry(t *testing.T, args ...string) *served.Agent {
+	t.Helper()
+	return serveWith(t, served.Options{Args: args, Dir: served.Copy(t, "", map[string]string{
+		"runagent.config.json": `{"agent_name": "agent", "agent_id": "agent", "agent_architecture": {"entrypoints": [
+			{"tag": "fine", "file": "main.py", "module": "fine"}, {"tag": "slow", "file": "main.py", "module": "slow"},
+			{"tag": "memory", "file": "main.py", "module": "memory"}]}}`,
+		"main.py": hungry,
 	})})
-	wantFailure(t, agent.Invoke("memory", nil), 500, "EXECUTION_ERROR", "MemoryError")
-	wantFine(t, agent)
+}
+
+// TestAMemoryErrorIsACallsOwn where the system refuses memory instead of
+// killing: the call fails as by any other exception, the instance lives.
+func TestAMemoryErrorIsACallsOwn(t *testing.T) {
+	t.Parallel()
+	agent := serveHungry(t)
+	before := wantFine(t, agent)
+	wantFailure(t, agent.Invoke("memory", served.Input{"limit": 2 << 30}), 500, "EXECUTION_ERROR", "MemoryError", "main.py")
+	if after := wantFine(t, agent); after != before {
+		t.Errorf("process %d was replaced by %d", before, after)
+	}
+}
+
+// TestAnInstanceOutOfMemoryIsReplaced has the kernel kill one of two instances
+// for its memory: its call says how it died, the other's goes on.
+func TestAnInstanceOutOfMemoryIsReplaced(t *testing.T) {
+	t.Parallel()
+	agent := serveHungry(t, "--instances", "2")
+	both := wantInstances(t, agent, 2)
+	neighbour := callAll(agent, 1, 3)
+	wantRunning(t, agent, 1)
+	doomed := wantFine(t, agent) // the one without a call
+	limitMemory(t, doomed, 128<<20)
+	wantFailure(t, agent.Invoke("memory", nil), 500, "EXECUTION_ERROR", "signal 9")
+	if got := <-neighbour; got.HTTP != 200 || got.Get("pid") == float64(doomed) {
+		t.Errorf("the neighbour's call: got %d %s", got.HTTP, got.Body)
+	}
+	after := wantInstances(t, agent, 2)
+	if slices.Contains(after, doomed) {
+		t.Errorf("processes %v answer, of %v was %d killed", after, both, doomed)
+	}
 }
