@@ -29,6 +29,9 @@ async def count_stream(upto: int = 3):
 
 async def forever(note: str = "") -> None:
     """Wait until canceled; write what happened to the file `note`."""
+    if note:
+        with open(note, "w") as out:
+            out.write("begun")
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
