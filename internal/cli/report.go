@@ -3,13 +3,13 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
-	"strings"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/cli/local"
+	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/instance"
 	"github.com/runagent/runagent/sdk/go/runagent"
@@ -44,12 +44,12 @@ func (p *Program) report(cmd *cobra.Command, err error) int {
 		fmt.Fprintf(p.Err, "runagent: %v\nSee: %s --help\n", err, cmd.CommandPath())
 		return exitUsage
 	case errors.As(err, &remote):
-		p.reportRemote(remote, err)
+		p.reportRemote(cmd, remote, err)
 	case errors.As(err, &problems):
 		fmt.Fprintln(p.Err, problems.Error())
 	case errors.As(err, &broken):
-		reportTraceback(p.Err, broken.Traceback)
 		fmt.Fprintf(p.Err, "runagent: %v\n", err)
+		p.reportTraceback(cmd, broken.Traceback, err)
 	default:
 		fmt.Fprintf(p.Err, "runagent: %v\n", err)
 		if local := fault.As(err); local != nil && local.Suggestion != "" {
@@ -59,13 +59,13 @@ func (p *Program) report(cmd *cobra.Command, err error) int {
 	return exitFailed
 }
 
-// reportRemote tells what a server reported: the traceback of user code as
-// Python prints it, then one line of ours.
-func (p *Program) reportRemote(remote *runagent.Error, err error) {
-	if x := remote.Exception(); x != nil {
-		reportTraceback(p.Err, x.Traceback)
-	}
+// reportRemote tells what a server reported: one line of ours, then where user
+// code failed.
+func (p *Program) reportRemote(cmd *cobra.Command, remote *runagent.Error, err error) {
 	fmt.Fprintf(p.Err, "runagent: %v\n", err)
+	if x := remote.Exception(); x != nil {
+		p.reportTraceback(cmd, x.Traceback, err)
+	}
 	if remote.Suggestion != "" {
 		fmt.Fprintln(p.Err, remote.Suggestion)
 	}
@@ -74,8 +74,21 @@ func (p *Program) reportRemote(remote *runagent.Error, err error) {
 	}
 }
 
-func reportTraceback(w io.Writer, traceback string) {
-	if traceback != "" {
-		fmt.Fprintln(w, strings.TrimRight(traceback, "\n"))
+// reportTraceback shows where user code failed; said is what was told of it.
+func (p *Program) reportTraceback(cmd *cobra.Command, traceback string, said error) {
+	if traceback == "" {
+		return
 	}
+	verbose, _ := cmd.Flags().GetBool("verbose") // false where there is no such flag
+	fmt.Fprintln(p.Err, p.tracebacks(verbose).Render(traceback, said.Error()))
+}
+
+// tracebacks is how tracebacks are shown on stderr.
+func (p *Program) tracebacks(verbose bool) terminal.Tracebacks {
+	settings, err := p.settings()
+	t := terminal.Tracebacks{Colours: terminal.PaletteFor(p.Err, err != nil || settings.NoColor), Verbose: verbose}
+	if t.Dir, err = os.Getwd(); err != nil {
+		t.Dir = ""
+	}
+	return t
 }

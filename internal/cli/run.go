@@ -83,6 +83,7 @@ func runCommandNamed(p *Program, name string, stream bool) *cobra.Command {
 	cmd.Flags().StringVar(&c.input, "input", "", "the input: `JSON`, @FILE, or - for the standard input")
 	cmd.Flags().BoolVar(&c.stream, "stream", stream, "print chunks as they come, one JSON value a line")
 	cmd.Flags().DurationVar(&c.timeout, "timeout", 0, "how long the call may take, such as 30s (default: the agent's own limit)")
+	cmd.Flags().Bool("verbose", false, "show all of a traceback, frameworks' frames too")
 	return cmd
 }
 

@@ -90,7 +90,7 @@ func TestRunShowsWhatTheAgentRaised(t *testing.T) {
 			"details":{"type":"ValueError","message":"bad","traceback":"Traceback (most recent call last):\n  x\nValueError: bad\n"}}}`,
 	}))
 	code, stdout, stderr := f.runagent("run", "a")
-	want := "Traceback (most recent call last):\n  x\nValueError: bad\nrunagent: ValueError: bad\nLook at it.\n"
+	want := "runagent: ValueError: bad\nTraceback (most recent call last):\n  x\nValueError: bad\nLook at it.\n"
 	if code != 1 || stdout != "" || stderr != want {
 		t.Errorf("code %d, stdout %q, stderr %q, want %q", code, stdout, stderr, want)
 	}

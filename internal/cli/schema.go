@@ -34,6 +34,7 @@ environment it would be served with; no entrypoint is called.`,
 	f := cmd.Flags()
 	f.StringVar(&c.tag, "tag", "", "only the entrypoint with this `TAG`")
 	f.StringVar(&c.serve.flags.Python, "python", "", "the interpreter's `PATH`, or a virtual environment's")
+	f.Bool("verbose", false, "show all of a traceback, frameworks' frames too")
 	f.StringVar(&c.serve.flags.EnvFile, "env-file", "", "read variables from this `FILE` instead of .env in the folder")
 	return cmd
 }

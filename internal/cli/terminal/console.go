@@ -68,7 +68,9 @@ func (c *Console) OnReload(reload app.Reload) {
 	lines := []string{c.colours.Red("not reloaded") + " " + changedNames(reload.Changed) + "; the last good code keeps serving"}
 	for _, problem := range reload.Problems {
 		if problem.Traceback != "" {
-			lines = append(lines, c.colours.Dim(strings.TrimRight(problem.Traceback, "\n")))
+			traces := Tracebacks{Colours: c.colours, Verbose: c.verbose}
+			lines = append(lines, "  "+problemLine(problem), traces.Render(problem.Traceback, problem.Message))
+			continue
 		}
 		lines = append(lines, "  "+problemLine(problem))
 	}

@@ -41,7 +41,7 @@ func TestConsole(t *testing.T) {
 				{File: "main.py", Line: 3, Column: 7, Message: "SyntaxError: bad", Traceback: "Traceback…\n"},
 				{File: "x.py", Line: 1, Message: "one"}, {Message: "nowhere"},
 			}})
-		}, nil, []string{"not reloaded 1.py, 2.py and 2 more; the last good code keeps serving\nTraceback…\n  main.py:3:7: SyntaxError: bad\n  x.py:1: one\n  nowhere\n"}},
+		}, nil, []string{"not reloaded 1.py, 2.py and 2 more; the last good code keeps serving\n  main.py:3:7: SyntaxError: bad\nTraceback…\n  x.py:1: one\n  nowhere\n"}},
 		{"log of a call", func(c *Console) { c.OnLog(line) }, nil, []string{"12345678 │ a b [2J\n"}},
 		{"log of the agent", func(c *Console) { c.OnLog(invocation.LogLine{Text: "x", Stream: "stderr"}) }, nil, []string{"   agent │ x\n"}},
 		{"log of ours", func(c *Console) { c.OnLog(invocation.LogLine{Text: "x", Stream: "system"}) }, nil, []string{"runagent │ x\n"}},
