@@ -19,7 +19,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export GOLANGCI_LINT_CACHE ?= $(TOOLS)/cache/golangci-lint
 
 .DEFAULT_GOAL := build
-.PHONY: help build run test check lint fmt shim-test shim-libs test-frameworks generate generate-check fuzz cross tools uv toolchain clean
+.PHONY: help build run test check lint fmt shim-test shim-libs test-frameworks generate generate-check fuzz cross tools uv toolchain clean bench bench-full bench-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,15 @@ $(LINTER_STAMP):
 	@GOFLAGS= GOBIN=$(TOOLS)/bin $(GO) install -trimpath \
 		github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
 	@touch $@
+
+bench: uv ## measure beside other servers, short (about 5 minutes)
+	@$(GO) run ./bench $(ARGS)
+
+bench-full: uv ## measure beside all servers, all workloads (most of an hour)
+	@$(GO) run ./bench -set full $(ARGS)
+
+bench-check: uv ## fail when a ratio fell by more than a quarter below bench/floors.json
+	@$(GO) run ./bench -set check $(ARGS)
 
 # The race detector needs a C compiler; nothing else here does.
 toolchain:

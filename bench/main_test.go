@@ -1,0 +1,74 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/runagent/runagent/bench/peer"
+	"github.com/runagent/runagent/bench/report"
+	"github.com/runagent/runagent/bench/trial"
+)
+
+func TestChoose(t *testing.T) {
+	t.Parallel()
+	full, workloads, err := choose(flags{set: "full"})
+	if err != nil || len(full) != len(peer.Catalog()) || len(workloads) != len(trial.All()) {
+		t.Fatalf("full: %d rows, %d workloads, %v", len(full), len(workloads), err)
+	}
+	short, _, err := choose(flags{set: "short"})
+	if err != nil || len(short) >= len(full) || len(short) == 0 {
+		t.Errorf("short: %d rows of %d, %v", len(short), len(full), err)
+	}
+	one, some, err := choose(flags{set: "short", rows: "limit", workloads: "reload,echo1"})
+	if err != nil || len(one) != 1 || len(some) != 2 {
+		t.Errorf("by name: %d rows, %d workloads, %v", len(one), len(some), err)
+	}
+	if _, _, err := choose(flags{set: "full", rows: "fastapi"}); err == nil || !strings.Contains(err.Error(), "fastapi-sync") {
+		t.Errorf("a row that is not there: %v, want those that are", err)
+	}
+}
+
+func TestCheckMeasuresWhatFloorsCompare(t *testing.T) {
+	t.Parallel()
+	rows, workloads, err := choose(flags{set: "check"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	for _, r := range rows {
+		there[r.Name] = true
+	}
+	for _, w := range workloads {
+		there[w.Name] = true
+	}
+	floors, err := report.ReadFloors("floors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range floors {
+		if !there[f.Row] || !there[f.Other] || !there[f.Workload] {
+			t.Errorf("floors.json compares %+v, which a check does not measure", f)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	t.Parallel()
+	if _, err := parse([]string{"-set", "huge"}); err == nil {
+		t.Error("a set that is not there was accepted")
+	}
+}
+
+func TestAnErrorEmptiesTheCell(t *testing.T) {
+	t.Parallel()
+	row, w := &peer.Row{Name: "r"}, &trial.Workload{Name: "w"}
+	r := &runner{talk: io.Discard, results: &report.Results{Rows: []*report.Row{{Name: "r", Cells: map[string]*report.Cell{}}}}}
+	r.note(w, row, measured{metrics: trial.Metrics{"rate": 1}})
+	r.note(w, row, measured{err: errors.New("a wrong answer")})
+	r.note(w, row, measured{metrics: trial.Metrics{"rate": 2}})
+	if c := r.results.Cell("r", "w"); len(c.Rounds) != 0 || c.Why != "a wrong answer" {
+		t.Errorf("after a wrong answer the cell holds %+v", c)
+	}
+}

@@ -1,0 +1,248 @@
+package peer
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/runagent/runagent/bench/load"
+)
+
+// Call is one call of a function of bench/agent/work.py: what goes in and what
+// must come out, as compact JSON.
+type Call struct {
+	Function string
+	Args     string
+	// Want is the result; Items are those of a stream, in order.
+	Want  string
+	Items []string
+}
+
+// Dialect says a call as one server wants to hear it, and knows its answers.
+type Dialect interface {
+	// Caller returns a client of the server at addr for calls like c.
+	Caller(addr string, c *Call) load.Caller
+	// Shot returns c ready to be sent to addr.
+	Shot(addr string, c *Call) *load.Shot
+}
+
+// httpShot posts body and looks for the result or the items in the answer.
+func httpShot(addr, path, body string, c *Call, want string, items []string) *load.Shot {
+	accept := ""
+	if c.Items != nil {
+		accept = "text/event-stream"
+	}
+	s := &load.Shot{Wire: load.Post(addr, path, accept, []byte(body)), Check: contains(want)}
+	if c.Items != nil {
+		s.Check, s.First = containsInOrder(items), []byte(items[0])
+	}
+	return s
+}
+
+// contains checks that an answer holds the result, whichever way its server
+// spaces JSON.
+func contains(want string) func([]byte) error {
+	compact, wide := []byte(want), []byte(spaced(want))
+	return func(body []byte) error {
+		if bytes.Contains(body, compact) || bytes.Contains(body, wide) {
+			return nil
+		}
+		return fmt.Errorf("the answer lacks %.100s: %.200s", compact, body)
+	}
+}
+
+// containsInOrder checks that an answer holds all items, each after the other.
+func containsInOrder(items []string) func([]byte) error {
+	compact, wide := make([][]byte, len(items)), make([][]byte, len(items))
+	for i, item := range items {
+		compact[i], wide[i] = []byte(item), []byte(spaced(item))
+	}
+	return func(body []byte) error {
+		if inOrder(body, compact) == len(items) || inOrder(body, wide) == len(items) {
+			return nil
+		}
+		missing := max(inOrder(body, compact), inOrder(body, wide))
+		return fmt.Errorf("item %d, %s, is missing or out of order: %.300s", missing, items[missing], body)
+	}
+}
+
+// inOrder returns how many of the items come one after the other in body.
+func inOrder(body []byte, items [][]byte) int {
+	for n, item := range items {
+		at := bytes.Index(body, item)
+		if at < 0 {
+			return n
+		}
+		body = body[at+len(item):]
+	}
+	return len(items)
+}
+
+// spaced writes compact JSON as Python's json does: a space after each colon
+// and comma. Escaped quotes, as of JSON inside JSON, count as quotes.
+func spaced(compact string) string {
+	var b strings.Builder
+	inText := false
+	for i := range len(compact) {
+		c := compact[i]
+		b.WriteByte(c)
+		switch {
+		case c == '"':
+			inText = !inText
+		case !inText && (c == ',' || c == ':') && !strings.HasPrefix(compact[i+1:], " "):
+			b.WriteByte(' ')
+		}
+	}
+	return b.String()
+}
+
+// Plain is what a web framework's user writes: POST /function with the
+// arguments as the body, the result alone as the answer, items as SSE data.
+type Plain struct{}
+
+// Caller implements Dialect.
+func (Plain) Caller(addr string, _ *Call) load.Caller { return load.NewHTTP(addr) }
+
+// Shot implements Dialect.
+func (Plain) Shot(addr string, c *Call) *load.Shot {
+	return httpShot(addr, "/"+c.Function, c.Args, c, c.Want, prefixed("data: ", c.Items))
+}
+
+// Mirror is Plain for a server that sends back what it gets.
+type Mirror struct{ Plain }
+
+// Shot implements Dialect.
+func (Mirror) Shot(addr string, c *Call) *load.Shot {
+	items := make([]string, len(c.Items))
+	for i := range items {
+		items[i] = fmt.Sprintf(`{"i":%d,"text":%s}`, i, c.Args)
+	}
+	return httpShot(addr, "/"+c.Function, c.Args, c, c.Args, items)
+}
+
+// Native is RunAgent's own door.
+type Native struct{}
+
+// Caller implements Dialect.
+func (Native) Caller(addr string, _ *Call) load.Caller { return load.NewHTTP(addr) }
+
+// Shot implements Dialect.
+func (Native) Shot(addr string, c *Call) *load.Shot {
+	body := fmt.Sprintf(`{"entrypoint":%q,"input":%s}`, tag(c), c.Args)
+	return httpShot(addr, "/v1/agents/bench/invoke", body, c, `"result":`+c.Want, prefixed(`"content":`, c.Items))
+}
+
+// tag is the name of c's function in the agent's manifest.
+func tag(c *Call) string {
+	switch {
+	case c.Function == "stream":
+		return "chunks_stream"
+	case c.Items != nil && !strings.HasSuffix(c.Function, "_stream"):
+		return c.Function + "_stream"
+	}
+	return c.Function
+}
+
+// NativeSocket is RunAgent's own WebSocket, one for all calls of a client.
+type NativeSocket struct{}
+
+// Caller implements Dialect.
+func (NativeSocket) Caller(addr string, _ *Call) load.Caller {
+	return load.NewSocket(addr, "/v1/agents/bench/ws")
+}
+
+// Shot implements Dialect.
+func (NativeSocket) Shot(_ string, c *Call) *load.Shot {
+	s := &load.Shot{
+		Wire:  fmt.Appendf(nil, `{"type":"invoke","ref":"1","entrypoint":%q,"input":%s}`, tag(c), c.Args),
+		Check: contains(c.Want),
+		End: func(message []byte) bool {
+			return hasType(message, "result") || hasType(message, "error")
+		},
+	}
+	if c.Items != nil {
+		s.Check, s.First = containsInOrder(c.Items), []byte(c.Items[0])
+	}
+	return s
+}
+
+// hasType looks for the type near the beginning of a message, where it stands.
+func hasType(message []byte, name string) bool {
+	begin := message[:min(len(message), 64)]
+	return bytes.Contains(begin, []byte(`"type":"`+name+`"`)) || bytes.Contains(begin, []byte(`"type": "`+name+`"`))
+}
+
+// Compat is the door of the published RunAgent clients: JSON inside JSON, and
+// streams on a WebSocket each.
+type Compat struct{}
+
+// Caller implements Dialect.
+func (Compat) Caller(addr string, c *Call) load.Caller {
+	if c.Items != nil {
+		return load.NewFreshSocket(addr, "/api/v1/agents/bench/run-stream")
+	}
+	return load.NewHTTP(addr)
+}
+
+// Shot implements Dialect.
+func (Compat) Shot(addr string, c *Call) *load.Shot {
+	body := fmt.Sprintf(`{"entrypoint_tag":%q,"input_args":[],"input_kwargs":%s}`, tag(c), c.Args)
+	if c.Items == nil {
+		return &load.Shot{
+			Wire:  load.Post(addr, "/api/v1/agents/bench/run", "", []byte(body)),
+			Check: containsEscaped(c.Want),
+		}
+	}
+	items := make([]string, len(c.Items))
+	wide := make([]string, len(c.Items))
+	for i, item := range c.Items {
+		items[i], wide[i] = escaped(item), escaped(spaced(item))
+	}
+	one, other := containsInOrder(items), containsInOrder(wide)
+	return &load.Shot{
+		Wire:  []byte(body),
+		First: []byte(`"data"`),
+		End: func(message []byte) bool {
+			return bytes.Contains(message, []byte("stream_completed")) || hasType(message, "error")
+		},
+		Check: func(body []byte) error {
+			err := one(body)
+			if err != nil && other(body) == nil {
+				err = nil
+			}
+			return err
+		},
+	}
+}
+
+// containsEscaped is contains for JSON inside JSON inside JSON.
+func containsEscaped(want string) func([]byte) error {
+	compact, wide := []byte(escaped(want)), []byte(escaped(spaced(want)))
+	return func(body []byte) error {
+		if bytes.Contains(body, compact) || bytes.Contains(body, wide) {
+			return nil
+		}
+		return fmt.Errorf("the answer lacks %.100s: %.300s", compact, body)
+	}
+}
+
+// escaped returns JSON as it stands in a text inside a text.
+func escaped(value string) string {
+	for range 2 {
+		quoted, err := json.Marshal(value)
+		if err != nil {
+			return value
+		}
+		value = string(quoted[1 : len(quoted)-1])
+	}
+	return value
+}
+
+func prefixed(prefix string, items []string) []string {
+	out := make([]string, len(items))
+	for i, item := range items {
+		out[i] = prefix + item
+	}
+	return out
+}

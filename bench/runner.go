@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/runagent/runagent/bench/peer"
+	"github.com/runagent/runagent/bench/report"
+	"github.com/runagent/runagent/bench/trial"
+)
+
+// runner measures rows × workloads.
+type runner struct {
+	bench, cache string
+	bin          string
+	rounds       int
+	window       time.Duration
+	talk         io.Writer
+	results      *report.Results
+	envs         map[string]string // folder of each environment
+	broken       map[string]string // environment → why it could not be installed
+}
+
+// install makes all environments.
+func (r *runner) install(ctx context.Context, rows []*peer.Row) {
+	r.envs, r.broken = map[string]string{}, map[string]string{}
+	for _, row := range rows {
+		if row.Env == "" || r.envs[row.Env] != "" || r.broken[row.Env] != "" {
+			continue
+		}
+		dir, err := peer.Install(ctx, r.bench, r.cache, row.Env)
+		if err != nil {
+			fmt.Fprintf(r.talk, "%s: %v\n", row.Name, err)
+			r.broken[row.Env] = err.Error()
+			continue
+		}
+		r.envs[row.Env] = dir
+	}
+}
+
+// workload measures all rows by w, in rounds of shuffled order.
+func (r *runner) workload(ctx context.Context, w *trial.Workload, rows []*peer.Row) error {
+	began := time.Now()
+	var able []*peer.Row
+	for _, row := range rows {
+		why := row.Skips(w.Name)
+		if broken := r.broken[row.Env]; broken != "" {
+			why = broken
+		}
+		if why != "" {
+			r.results.Row(row.Name).Cells[w.Name] = &report.Cell{Why: why}
+			continue
+		}
+		able = append(able, row)
+	}
+	measure := r.soloMeasure(w)
+	if !w.Alone {
+		servers := r.startAll(w, able)
+		defer stopAll(servers)
+		measure = r.sharedMeasure(w, servers)
+		r.warm(ctx, able, measure)
+	}
+	for range r.rounds {
+		for _, i := range rand.Perm(len(able)) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			r.note(w, able[i], measure(ctx, able[i], r.window))
+		}
+	}
+	fmt.Fprintf(r.talk, "%-12s %3.0f s\n", w.Name, time.Since(began).Seconds())
+	return nil
+}
+
+// measured is what one measurement gave.
+type measured struct {
+	metrics trial.Metrics
+	err     error
+}
+
+type measure func(ctx context.Context, row *peer.Row, window time.Duration) measured
+
+func (r *runner) soloMeasure(w *trial.Workload) measure {
+	return func(ctx context.Context, row *peer.Row, window time.Duration) measured {
+		m, err := w.Solo(ctx, func() (*peer.Server, error) { return r.start(w, row) }, window)
+		return measured{m, err}
+	}
+}
+
+func (r *runner) sharedMeasure(w *trial.Workload, servers map[string]*peer.Server) measure {
+	return func(ctx context.Context, row *peer.Row, window time.Duration) measured {
+		s := servers[row.Name]
+		if s == nil {
+			return measured{}
+		}
+		m, err := w.Measure(ctx, s, window)
+		return measured{m, err}
+	}
+}
+
+// warm runs everything once, so that no round meets a server that has yet to
+// compile, import or learn.
+func (r *runner) warm(ctx context.Context, rows []*peer.Row, measure measure) {
+	for _, row := range rows {
+		measure(ctx, row, r.window/2)
+	}
+}
+
+// note keeps a measurement. An error empties the row's cell for good: a server
+// that answers wrongly has no figures.
+func (r *runner) note(w *trial.Workload, row *peer.Row, got measured) {
+	cells := r.results.Row(row.Name).Cells
+	if cells[w.Name] == nil {
+		cells[w.Name] = &report.Cell{}
+	}
+	cell := cells[w.Name]
+	switch {
+	case got.err != nil:
+		fmt.Fprintf(r.talk, "%s, %s: %v\n", row.Name, w.Name, got.err)
+		cell.Rounds, cell.Why = nil, got.err.Error()
+	case got.metrics != nil && cell.Why == "":
+		cell.Rounds = append(cell.Rounds, got.metrics)
+	}
+}
+
+func (r *runner) startAll(w *trial.Workload, rows []*peer.Row) map[string]*peer.Server {
+	servers := map[string]*peer.Server{}
+	for _, row := range rows {
+		s, err := r.start(w, row)
+		if err != nil {
+			r.note(w, row, measured{err: err})
+			continue
+		}
+		servers[row.Name] = s
+	}
+	return servers
+}
+
+func stopAll(servers map[string]*peer.Server) {
+	var wg sync.WaitGroup
+	for _, s := range servers {
+		wg.Go(func() {
+			s.Stop()
+			os.RemoveAll(s.Scratch)
+		})
+	}
+	wg.Wait()
+}
+
+func (r *runner) start(w *trial.Workload, row *peer.Row) (*peer.Server, error) {
+	scratch, err := os.MkdirTemp(filepath.Join(r.cache, "run"), row.Name+"-")
+	if err != nil {
+		return nil, fmt.Errorf("make a scratch folder: %w", err)
+	}
+	return peer.Start(row, peer.Place{
+		Bench: r.bench, Bin: r.bin, Env: r.envs[row.Env], Scratch: scratch, Workload: w.Name,
+	})
+}
