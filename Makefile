@@ -84,7 +84,7 @@ $(LINTER_STAMP):
 		github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
 	@touch $@
 
-bench: uv ## measure beside other servers, short (about 5 minutes)
+bench: uv ## measure beside other servers, short (6 to 9 minutes)
 	@$(GO) run ./bench $(ARGS)
 
 bench-full: uv ## measure beside all servers, all workloads (most of an hour)

@@ -133,7 +133,7 @@ func newRunner(ctx context.Context, f flags, rows []*peer.Row) (*runner, error) 
 	}
 	r := &runner{
 		bench: dir, cache: filepath.Join(dir, ".cache"), bin: filepath.Join(dir, ".cache", "bin"),
-		rounds: f.rounds, window: f.window, talk: os.Stderr,
+		rounds: f.rounds, thorough: f.set == "full", window: f.window, talk: os.Stderr,
 	}
 	for _, sub := range []string{"bin", "run"} {
 		if err := os.MkdirAll(filepath.Join(r.cache, sub), 0o755); err != nil {

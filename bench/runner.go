@@ -20,6 +20,7 @@ type runner struct {
 	bench, cache string
 	bin          string
 	rounds       int
+	thorough     bool // all rounds of steady workloads too
 	window       time.Duration
 	talk         io.Writer
 	results      *report.Results
@@ -66,7 +67,11 @@ func (r *runner) workload(ctx context.Context, w *trial.Workload, rows []*peer.R
 		measure = r.sharedMeasure(w, servers)
 		r.warm(ctx, able, measure)
 	}
-	for range r.rounds {
+	rounds := r.rounds
+	if w.Steady && !r.thorough {
+		rounds = 1
+	}
+	for range rounds {
 		for _, i := range rand.Perm(len(able)) {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -129,15 +134,23 @@ func (r *runner) note(w *trial.Workload, row *peer.Row, got measured) {
 	}
 }
 
+// startAll starts the servers side by side: how long that takes is measured
+// by a workload of its own.
 func (r *runner) startAll(w *trial.Workload, rows []*peer.Row) map[string]*peer.Server {
+	started := make([]*peer.Server, len(rows))
+	failed := make([]error, len(rows))
+	var wg sync.WaitGroup
+	for i, row := range rows {
+		wg.Go(func() { started[i], failed[i] = r.start(w, row) })
+	}
+	wg.Wait()
 	servers := map[string]*peer.Server{}
-	for _, row := range rows {
-		s, err := r.start(w, row)
-		if err != nil {
-			r.note(w, row, measured{err: err})
+	for i, row := range rows {
+		if failed[i] != nil {
+			r.note(w, row, measured{err: failed[i]})
 			continue
 		}
-		servers[row.Name] = s
+		servers[row.Name] = started[i]
 	}
 	return servers
 }

@@ -93,7 +93,7 @@ const settleTime = 2 * time.Second
 // memory reads the PSS of the whole tree, idle and after load.
 func memory() *Workload {
 	return &Workload{
-		Name: "memory", About: "PSS of the whole process tree: idle after one call, and after 16 clients' load", Short: true, Alone: true,
+		Name: "memory", About: "PSS of the whole process tree: idle after one call, and after 16 clients' load", Short: true, Alone: true, Steady: true,
 		Columns: []Column{{"idle_mib", "idle MiB", 1, true}, {"loaded_mib", "after load MiB", 1, true}},
 		Solo: func(ctx context.Context, launch Launch, window time.Duration) (Metrics, error) {
 			s, err := launch()

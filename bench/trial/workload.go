@@ -30,6 +30,8 @@ type Workload struct {
 	Short bool
 	// Alone: the server is started for each measurement, by Measure.
 	Alone bool
+	// Steady: the figures hardly vary, and one round is enough for a short run.
+	Steady bool
 	// Measure loads the server for a window, after a shorter one to warm up.
 	Measure func(ctx context.Context, s *peer.Server, window time.Duration) (Metrics, error)
 	// Solo measures with a server of its own; launch starts one.
