@@ -33,6 +33,8 @@ require (
 	modernc.org/sqlite v1.62.0
 )
 
+require github.com/cespare/xxhash/v2 v2.3.0
+
 require (
 	github.com/cpuguy83/go-md2man/v2 v2.0.6 // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect

@@ -36,7 +36,7 @@ type Payload struct {
 	JSON      json.RawMessage `json:"json,omitempty" doc:"The whole value, unless it was cut."`
 	Prefix    string          `json:"prefix,omitempty" doc:"The first bytes of a value that was cut."`
 	Size      int64           `json:"size"`
-	Digest    string          `json:"digest,omitempty"`
+	Digest    string          `json:"digest,omitempty" doc:"Tells the values that were cut apart: algorithm, colon, hexadecimal digits."`
 	Truncated bool            `json:"truncated,omitempty"`
 }
 

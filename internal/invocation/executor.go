@@ -18,8 +18,8 @@ import (
 // DefaultTimeout bounds a call where neither the caller nor the agent does.
 const DefaultTimeout = 300 * time.Second
 
-// recordLimit is how much of a payload a record keeps.
-const recordLimit = 64 << 10
+// recordLimit is the size up to which a record keeps a payload whole.
+const recordLimit = PayloadLimit
 
 // Causes that end a call's context, told apart by context.Cause.
 var (
@@ -285,25 +285,25 @@ func newRecord(call Call, req Request, now time.Time) Record {
 		ID: call.ID, ProjectID: "default", NodeID: "local", Attempt: call.Attempt,
 		AgentID: call.AgentID, Revision: call.Revision, Entrypoint: call.Entrypoint,
 		SessionID: call.SessionID, Status: Running, CreatedAt: now,
-		Input: NewPayload(inputJSON(call), recordLimit),
+		Input: inputPayload(&call),
 		Door:  req.Door, SDKType: req.SDKType, Client: req.Client, RequestID: req.RequestID,
 	}
 }
 
-// inputJSON joins the parts of a call's input into one object.
-func inputJSON(c Call) []byte {
-	b := make([]byte, 0, len(c.Args)+len(c.Kwargs)+24)
-	b = append(b, '{')
+// inputPayload is what a record keeps of a call's input, the parts of which are
+// joined into one object.
+func inputPayload(c *Call) Payload {
+	args, between, kwargs := "", "", ""
 	if c.Args != nil {
-		b = append(append(b, `"args":`...), c.Args...)
+		args = `"args":`
 	}
 	if c.Kwargs != nil {
-		if len(b) > 1 {
-			b = append(b, ',')
-		}
-		b = append(append(b, `"kwargs":`...), c.Kwargs...)
+		kwargs = `"kwargs":`
 	}
-	return append(b, '}')
+	if c.Args != nil && c.Kwargs != nil {
+		between = ","
+	}
+	return joinedPayload(recordLimit, []byte("{"+args), c.Args, []byte(between+kwargs), c.Kwargs, []byte("}"))
 }
 
 func finish(rec Record, out Outcome, fail *fault.Error, j *journal) Record {

@@ -151,7 +151,7 @@ type Record struct {
 type Payload struct {
 	JSON      []byte // whole, or the first bytes
 	Size      int64  // of the whole
-	Digest    string // "sha256:…" of the whole when cut, else ""
+	Digest    string // "xxh64:…" of the whole when cut, else ""
 	Truncated bool
 }
 

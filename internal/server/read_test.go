@@ -31,7 +31,7 @@ func someRecords() []invocation.Record {
 	return []invocation.Record{
 		{ID: invocationID, AgentID: agentID, Entrypoint: "main", Status: invocation.Succeeded, Attempt: 1, CreatedAt: at, FinishedAt: at.Add(time.Second),
 			Input: invocation.Payload{JSON: []byte(`{"kwargs":{"x":1}}`), Size: 18}, Timings: invocation.Timings{Total: time.Second},
-			Output: invocation.Payload{JSON: []byte("\"é\xc3"), Size: 99_999, Digest: "sha256:x", Truncated: true}, Client: `127.0.0.1 "c"`, SDKType: "python"},
+			Output: invocation.Payload{JSON: []byte("\"é\xc3"), Size: 99_999, Digest: "xxh64:0123456789abcdef", Truncated: true}, Client: `127.0.0.1 "c"`, SDKType: "python"},
 		{ID: "b", AgentID: agentID, Entrypoint: "main", Status: invocation.FailedS, CreatedAt: at.Add(time.Hour), FinishedAt: at.Add(time.Hour),
 			Error: []byte(`{"code":"EXECUTION_ERROR","message":"ValueError: no"}`)},
 		{ID: "c", AgentID: agentID, Entrypoint: "main", Status: invocation.Running, CreatedAt: at},

@@ -30,8 +30,9 @@ type HistoryOptions struct {
 	// beyond that, and beyond BufferBytes (64 MiB), whichever is reached first.
 	Buffer      int
 	BufferBytes int
-	// PayloadLimit is how much of an input or output is kept: 64 KiB. Records
-	// normally come cut already (invocation.NewPayload); longer ones are cut here.
+	// PayloadLimit is how much of an input or output is kept whole: 64 KiB.
+	// Records normally come cut already (invocation.NewPayload); longer ones are
+	// cut here.
 	PayloadLimit int
 	Clock        func() time.Time
 	Log          *slog.Logger

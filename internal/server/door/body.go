@@ -18,6 +18,9 @@ import (
 // a client must not get 10 MiB for an announcement.
 const FirstRead = 64 << 10
 
+// growth is how many times larger the room for a body gets at once.
+const growth = 4
+
 // discardFactor times the limit is how much of a body that is too large is read
 // and thrown away. A client that only listens once it has sent everything
 // would otherwise see a broken connection instead of the answer.
@@ -60,9 +63,11 @@ func (d *Door) ReadBody(r *http.Request) ([]byte, error) {
 	}
 }
 
-// grow doubles the room for a body, up to what was announced or is allowed.
+// grow makes more room for a body: growth times as much, up to what was
+// announced or is allowed. A body that was announced is copied seldom so, and
+// costs no more than growth times what has come of it.
 func grow(body []byte, announced, limit int64) []byte {
-	size := min(int64(cap(body))*2, limit+1)
+	size := min(int64(cap(body))*growth, limit+1)
 	if announced >= int64(len(body)) {
 		size = min(size, announced+1)
 	}

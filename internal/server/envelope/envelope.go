@@ -77,11 +77,13 @@ type Envelope struct {
 // Read finds the parts of a call in one pass over its text.
 func Read(text []byte, d *Dialect) (Envelope, error) {
 	e := Envelope{text: text, dialect: d}
-	if err := checkUTF8(text); err != nil {
-		return e, err
-	}
 	s := scanner{text: text}
 	at, ok := s.object(e.put)
+	if !ok || s.wide != 0 {
+		if err := checkUTF8(text); err != nil {
+			return Envelope{text: text, dialect: d}, err
+		}
+	}
 	switch {
 	case s.deep:
 		return e, fault.New(fault.Validation, "the body nests deeper than %d levels", maxDepth)

@@ -1,7 +1,9 @@
 package envelope
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -15,6 +17,10 @@ const maxDepth = 200
 // position after what they read.
 type scanner struct {
 	text []byte
+	// wide is not 0 when a string may hold bytes beyond ASCII. Only then is
+	// there a need to look whether the text is valid UTF-8: outside of strings
+	// the grammar has no such bytes.
+	wide uint64
 	// deep is set when the text was refused for its depth alone.
 	deep bool
 }
@@ -31,11 +37,8 @@ func (p span) of(text []byte) json.RawMessage {
 
 // valid reports whether the whole text is one JSON value.
 func (s *scanner) valid() bool {
-	if !utf8.Valid(s.text) {
-		return false
-	}
 	end, ok := s.value(s.space(0), 0)
-	return ok && s.space(end) == len(s.text)
+	return ok && s.space(end) == len(s.text) && (s.wide == 0 || utf8.Valid(s.text))
 }
 
 // object walks the members of the object that is the whole text, in order,
@@ -162,23 +165,71 @@ func (s *scanner) items(i, depth int) (int, bool) {
 
 // str reads a string whose opening quote has been read.
 func (s *scanner) str(i int) (int, bool) {
-	for i < len(s.text) {
-		switch c := s.text[i]; {
-		case c == '"':
+	for {
+		i = s.plain(i)
+		if i >= len(s.text) {
+			return i, false
+		}
+		switch s.text[i] {
+		case '"':
 			return i + 1, true
-		case c == '\\':
+		case '\\':
 			end, ok := s.escape(i + 1)
 			if !ok {
 				return end, false
 			}
 			i = end
-		case c < ' ':
+		default: // a control character
 			return i, false
-		default:
-			i++
 		}
 	}
-	return i, false
+}
+
+// Words of eight equal bytes.
+const (
+	ones  = 0x0101010101010101
+	highs = 0x80 * ones
+)
+
+// plain skips what needs no look inside a string: it returns the place of the
+// next quote, backslash or control character, or the text's end. It takes many
+// bytes at a time, since payloads are mostly text.
+func (s *scanner) plain(i int) int {
+	text, wide := s.text, s.wide
+	for ; len(text)-i >= 32; i += 32 {
+		block := text[i : i+32 : i+32]
+		a, b := binary.LittleEndian.Uint64(block), binary.LittleEndian.Uint64(block[8:])
+		c, d := binary.LittleEndian.Uint64(block[16:]), binary.LittleEndian.Uint64(block[24:])
+		if special(a)|special(b)|special(c)|special(d) != 0 {
+			break
+		}
+		wide |= (a | b | c | d) & highs
+	}
+	for ; len(text)-i >= 8; i += 8 {
+		w := binary.LittleEndian.Uint64(text[i:])
+		wide |= w & highs
+		if found := special(w); found != 0 {
+			s.wide = wide
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for ; i < len(text); i++ {
+		c := text[i]
+		if c < ' ' || c == '"' || c == '\\' {
+			break
+		}
+		wide |= uint64(c & 0x80)
+	}
+	s.wide = wide
+	return i
+}
+
+// special sets the high bit of each byte of w that is a quote, a backslash or a
+// control character. Bits above the lowest one set may be wrong.
+func special(w uint64) uint64 {
+	// Flipping bit 1 makes the quote a space and moves no other byte below '!'.
+	low, slash := (w^ones*2)-ones*'!', (w^ones*'\\')-ones
+	return (low | slash) &^ w & highs
 }
 
 // escape reads what follows a backslash.

@@ -23,6 +23,19 @@ func TestScannerAgreesWithEncodingJSON(t *testing.T) {
 	}
 }
 
+func TestScannerSeesEveryByteOfAString(t *testing.T) {
+	t.Parallel()
+	for length := range 40 {
+		for at := range length {
+			for c := range 256 {
+				text := []byte(`["` + strings.Repeat("a", length) + `",1]`)
+				text[2+at] = byte(c)
+				checkAgainstEncodingJSON(t, text)
+			}
+		}
+	}
+}
+
 func checkAgainstEncodingJSON(t *testing.T, text []byte) {
 	t.Helper()
 	s := scanner{text: text}
@@ -76,6 +89,16 @@ func BenchmarkScanner(b *testing.B) {
 	text := []byte(`{"input":{"prompt":"` + strings.Repeat("a word ", 100) + `","list":[1,2.5,true,null]}}`)
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
+	for b.Loop() {
+		if s := (scanner{text: text}); !s.valid() {
+			b.Fatal("not valid")
+		}
+	}
+}
+
+func BenchmarkScannerLongString(b *testing.B) {
+	text := []byte(`{"input":{"data":"` + strings.Repeat("a", 1<<20) + `"}}`)
+	b.SetBytes(int64(len(text)))
 	for b.Loop() {
 		if s := (scanner{text: text}); !s.valid() {
 			b.Fatal("not valid")

@@ -138,7 +138,7 @@ func testEveryField(t *testing.T, opener Opener) {
 	rec.Usage = json.RawMessage(`{"total_tokens":12}`)
 	rec.Timings = invocation.Timings{Queue: 1, Start: 20, Call: 300, Total: 321, FirstChunk: 77}
 	rec.FinishedAt = rec.CreatedAt.Add(time.Second)
-	rec.Output = invocation.Payload{JSON: []byte(`[1,2,`), Size: 900, Digest: "sha256:00", Truncated: true}
+	rec.Output = invocation.Payload{JSON: []byte(`[1,2,`), Size: 900, Digest: "xxh64:00", Truncated: true}
 	h.Finished(rec)
 	flush(t, h)
 	if got, err = h.Invocation(t.Context(), rec.ID); err != nil {
