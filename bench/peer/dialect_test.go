@@ -132,3 +132,19 @@ func TestStartSaysWhyNot(t *testing.T) {
 		t.Errorf("Start = %v, want what the program said", err)
 	}
 }
+
+func TestHoldsFindsLongTexts(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("ab", 100)
+	for body, want := range map[string]bool{
+		long: true, "x" + long: true, long + "x": true, "ab" + long[:150] + "x" + long + "y": true,
+		long[1:]: false, long[:150] + "x" + long[150:]: false, "": false,
+	} {
+		if got := holds([]byte(body), []byte(long)); got != want {
+			t.Errorf("%.20q… of %d bytes: %v, want %v", body, len(body), got, want)
+		}
+	}
+	if !holds([]byte("abc"), []byte("bc")) || holds([]byte("abc"), []byte("bd")) {
+		t.Error("short texts are not found as they should be")
+	}
+}
