@@ -2,6 +2,7 @@ package instance
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -26,11 +27,11 @@ type inflight struct {
 	invocation string
 	slot       slotKind
 	wake       chan struct{} // holds a token when there is something to take
+	joint      joint         // of the goroutine that reads
 
 	mu        sync.Mutex // guards all that follows
 	events    []invocation.Event
 	logs      int // log lines among events
-	partial   []byte
 	ended     bool
 	abandoned bool // its caller has gone: nothing is kept for it
 	result    result
@@ -87,26 +88,40 @@ func (c *inflight) take(spare []invocation.Event) (events []invocation.Event, en
 	return events, c.ended
 }
 
-// whole joins the parts of a split payload: it returns nil until the last.
-// What it returns is the receiver's own.
-func (c *inflight) whole(f frame, limit int) ([]byte, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.partial)+len(f.payload) > limit {
-		return nil, false
+// joint is where the parts of split payloads come together. It is of one call,
+// and of the goroutine that reads.
+type joint struct{ parts []byte }
+
+// add reads the payload of f and returns it when it is whole, with ok. What it
+// returns is the receiver's own.
+func (j *joint) add(fr *frameReader, f *frame, limit int) (payload []byte, ok bool, err error) {
+	have := len(j.parts)
+	switch f.flags & (flagMore | flagContinues) {
+	case 0:
+		if j.parts != nil {
+			return nil, false, errSplit
+		}
+		payload = make([]byte, f.size())
+		return payload, true, fr.take(f, payload)
+	case flagMore:
+		if j.parts != nil {
+			return nil, false, errSplit
+		}
+		if f.whole > limit {
+			return nil, false, fmt.Errorf("payload over %d bytes", limit)
+		}
+		j.parts = make([]byte, 0, f.whole)
 	}
-	if f.more {
-		c.partial = append(c.partial, f.payload...)
-		return nil, true
+	all := have + f.size()
+	if j.parts == nil || all > cap(j.parts) || !f.more() && all != cap(j.parts) {
+		return nil, false, errSplit
 	}
-	if c.partial != nil {
-		p := append(c.partial, f.payload...)
-		c.partial = nil
-		return p, true
+	j.parts = j.parts[:all]
+	if err := fr.take(f, j.parts[have:]); err != nil || f.more() {
+		return nil, false, err
 	}
-	p := make([]byte, len(f.payload))
-	copy(p, f.payload)
-	return p, true
+	payload, j.parts = j.parts, nil
+	return payload, true, nil
 }
 
 // callMetadata is the JSON that user code may ask for.

@@ -28,10 +28,25 @@ const (
 
 const (
 	headerSize   = 12
-	maxPayload   = 64 << 10
-	flagMore     = 1
+	maxPayload   = 256 << 10
 	callHeadSize = 24
+	// wholeSize is how many bytes the first part of a split payload begins
+	// with, to say how long the whole is.
+	wholeSize = 4
+	// maxBuffered is the longest payload that a frameReader reads into its own
+	// buffer; of a longer one only what came with its header.
+	maxBuffered = 64 << 10
 )
+
+// Flags of a frame: which part of a split payload it carries. The first part
+// has flagMore, those between both, the last flagContinues.
+const (
+	flagMore      = 1
+	flagContinues = 2
+)
+
+// Flags of a CALL.
+const callTame = 1
 
 // Reasons of a CANCEL frame.
 const (
@@ -40,15 +55,28 @@ const (
 	cancelEnding   = 3
 )
 
-// frame is one received frame; its payload is valid until the next read.
+// frame is one received frame. Its payload is payload and then rest more bytes,
+// which are still to be read; it is valid until the next read.
 type frame struct {
 	kind    byte
-	more    bool
+	flags   byte
 	call    uint32
 	payload []byte
+	rest    int
+	// whole is the length of a split payload, said by its first part.
+	whole int
 }
 
-var errFrameTooLong = errors.New("frame is longer than 64 KiB")
+// more reports whether another part of the frame's payload follows.
+func (f *frame) more() bool { return f.flags&flagMore != 0 }
+
+// size is the length of the frame's payload.
+func (f *frame) size() int { return len(f.payload) + f.rest }
+
+var (
+	errFrameTooLong = errors.New("frame is longer than 256 KiB")
+	errSplit        = errors.New("the parts of a split payload don't fit together")
+)
 
 // frameReader cuts a byte stream into frames.
 type frameReader struct {
@@ -56,38 +84,85 @@ type frameReader struct {
 	buf   []byte
 	start int // first unread byte
 	end   int // one past the last byte read
+	rest  int // bytes of the last frame that are not in buf
+	// ahead bounds what is read beside what is needed. It is small between the
+	// parts of a split payload, most of which is then read right to its place.
+	ahead int
 }
 
+// fewAhead is ahead between the parts of a split payload.
+const fewAhead = 4 << 10
+
 func newFrameReader(r io.Reader) *frameReader {
-	return &frameReader{r: r, buf: make([]byte, 2*(headerSize+maxPayload))}
+	fr := &frameReader{r: r, buf: make([]byte, 2*(headerSize+maxBuffered))}
+	fr.ahead = len(fr.buf)
+	return fr
 }
 
 // next returns the next frame. Errors: io.EOF between frames,
-// io.ErrUnexpectedEOF inside one, errFrameTooLong.
+// io.ErrUnexpectedEOF inside one, errFrameTooLong, errSplit.
 func (fr *frameReader) next() (frame, error) {
+	if fr.rest > 0 { // nobody wanted it
+		if err := fr.read(make([]byte, fr.rest)); err != nil {
+			return frame{}, err
+		}
+	}
 	if err := fr.fill(headerSize); err != nil {
 		return frame{}, err
 	}
 	head := fr.buf[fr.start:]
-	size := binary.BigEndian.Uint32(head)
+	size := int64(binary.BigEndian.Uint32(head))
 	if size > maxPayload {
 		return frame{}, errFrameTooLong
 	}
-	if err := fr.fill(headerSize + int(size)); err != nil {
+	f := frame{kind: head[4], flags: head[5], call: binary.BigEndian.Uint32(head[8:])}
+	first := f.flags&(flagMore|flagContinues) == flagMore
+	if first && size < wholeSize {
+		return frame{}, errSplit
+	}
+	need := int(size)
+	if size > maxBuffered {
+		need = min(need, max(wholeSize, fr.end-fr.start-headerSize))
+	}
+	if err := fr.fill(headerSize + need); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return frame{}, err
 	}
 	head = fr.buf[fr.start:]
-	f := frame{
-		kind:    head[4],
-		more:    head[5]&flagMore != 0,
-		call:    binary.BigEndian.Uint32(head[8:]),
-		payload: head[headerSize : headerSize+int(size)],
+	f.payload = head[headerSize : headerSize+need]
+	f.rest = int(size) - need
+	fr.start, fr.rest = fr.start+headerSize+need, f.rest
+	if first {
+		f.whole = int(binary.BigEndian.Uint32(f.payload))
+		f.payload = f.payload[wholeSize:]
 	}
-	fr.start += headerSize + int(size)
+	fr.ahead = len(fr.buf)
+	if f.more() {
+		fr.ahead = fewAhead
+	}
 	return f, nil
+}
+
+// take copies the payload of f, the last frame that next returned, to dst,
+// which is as long.
+func (fr *frameReader) take(f *frame, dst []byte) error {
+	return fr.read(dst[copy(dst, f.payload):])
+}
+
+// read reads the rest of the last frame to dst, which is as long.
+func (fr *frameReader) read(dst []byte) error {
+	fr.rest = 0
+	if len(dst) == 0 {
+		return nil
+	}
+	if _, err := io.ReadFull(fr.r, dst); errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	} else if err != nil {
+		return err
+	}
+	return nil
 }
 
 // fill reads until n bytes are buffered.
@@ -101,7 +176,7 @@ func (fr *frameReader) fill(n int) error {
 		fr.start = 0
 	}
 	for fr.end-fr.start < n {
-		m, err := fr.r.Read(fr.buf[fr.end:])
+		m, err := fr.r.Read(fr.buf[fr.end:min(len(fr.buf), fr.start+n+fr.ahead)])
 		fr.end += m
 		if fr.end-fr.start >= n {
 			return nil
@@ -117,51 +192,16 @@ func (fr *frameReader) fill(n int) error {
 }
 
 // appendHeader appends a frame's header.
-func appendHeader(b []byte, kind byte, more bool, call uint32, size int) []byte {
-	var flags byte
-	if more {
-		flags = flagMore
-	}
+func appendHeader(b []byte, kind, flags byte, call uint32, size int) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(size))
 	b = append(b, kind, flags, 0, 0)
 	return binary.BigEndian.AppendUint32(b, call)
 }
 
-// appendFrames appends the payload, the concatenation of parts, as one frame
-// or as many as it needs.
-func appendFrames(b []byte, kind byte, call uint32, parts ...[]byte) []byte {
-	total := 0
-	for _, p := range parts {
-		total += len(p)
-	}
-	for total > maxPayload {
-		b = appendHeader(b, kind, true, call, maxPayload)
-		b, parts = appendParts(b, parts, maxPayload)
-		total -= maxPayload
-	}
-	b = appendHeader(b, kind, false, call, total)
-	b, _ = appendParts(b, parts, total)
-	return b
-}
-
-// appendParts moves n bytes of parts to b and returns what is left.
-func appendParts(b []byte, parts [][]byte, n int) ([]byte, [][]byte) {
-	for n > 0 {
-		p := parts[0]
-		if len(p) > n {
-			rest := append([][]byte{p[n:]}, parts[1:]...)
-			return append(b, p[:n]...), rest
-		}
-		b = append(b, p...)
-		n -= len(p)
-		parts = parts[1:]
-	}
-	return b, parts
-}
-
 // callHead is the fixed part of a CALL.
 type callHead struct {
 	entrypoint  uint16
+	flags       uint16
 	deadlineMS  uint32
 	creditItems uint32
 	creditBytes uint32
@@ -169,7 +209,7 @@ type callHead struct {
 
 func appendCallHead(b []byte, h callHead, metadata, args int) []byte {
 	b = binary.BigEndian.AppendUint16(b, h.entrypoint)
-	b = append(b, 0, 0)
+	b = binary.BigEndian.AppendUint16(b, h.flags)
 	b = binary.BigEndian.AppendUint32(b, h.deadlineMS)
 	b = binary.BigEndian.AppendUint32(b, h.creditItems)
 	b = binary.BigEndian.AppendUint32(b, h.creditBytes)
@@ -178,7 +218,7 @@ func appendCallHead(b []byte, h callHead, metadata, args int) []byte {
 }
 
 func appendCredit(b []byte, call uint32, items, bytes int) []byte {
-	b = appendHeader(b, frameCredit, false, call, 8)
+	b = appendHeader(b, frameCredit, 0, call, 8)
 	b = binary.BigEndian.AppendUint32(b, uint32(items))
 	return binary.BigEndian.AppendUint32(b, uint32(bytes))
 }

@@ -143,11 +143,12 @@ func (in *Instance) begin(call invocation.Call) (*inflight, error) {
 
 	var head [callHeadSize]byte
 	meta := callMetadata(call)
-	h := callHead{uint16(place), millisLeft(call.Deadline), creditItems, creditBytes}
+	h := callHead{uint16(place), 0, millisLeft(call.Deadline), creditItems, creditBytes}
+	if call.Tame {
+		h.flags = callTame
+	}
 	fixed := appendCallHead(head[:0], h, len(meta), len(call.Args))
-	in.send(func(b []byte) []byte {
-		return appendFrames(b, frameCall, c.id, fixed, meta, call.Args, call.Kwargs)
-	})
+	_ = in.out.payload(frameCall, c.id, fixed, meta, call.Args, call.Kwargs) // as with send
 	return c, nil
 }
 
@@ -178,9 +179,9 @@ func (in *Instance) abandon(c *inflight, reason byte) {
 	in.pings.Add(1)
 	c.overdue = time.AfterFunc(in.grace, func() { in.stuck(c) })
 	c.mu.Unlock()
-	in.send(func(b []byte) []byte {
-		b = append(appendHeader(b, frameCancel, false, c.id, 1), reason)
-		return appendHeader(b, framePing, false, 0, 0)
+	_ = in.out.after(c.id, func(b []byte) []byte { // as with send
+		b = append(appendHeader(b, frameCancel, 0, c.id, 1), reason)
+		return appendHeader(b, framePing, 0, 0, 0)
 	})
 }
 
@@ -262,7 +263,7 @@ func (in *Instance) kill(why error) {
 // Stop lets the calls in flight finish, until ctx ends, then ends the instance.
 func (in *Instance) Stop(ctx context.Context) {
 	in.doom(errDoomed)
-	in.send(func(b []byte) []byte { return appendHeader(b, frameStop, false, 0, 0) })
+	in.send(func(b []byte) []byte { return appendHeader(b, frameStop, 0, 0, 0) })
 	select {
 	case <-in.ended:
 	case <-ctx.Done():
@@ -300,7 +301,7 @@ func (in *Instance) read(fr *frameReader) {
 	for err == nil {
 		var f frame
 		if f, err = fr.next(); err == nil {
-			err = in.handle(f)
+			err = in.handle(fr, &f)
 		}
 	}
 	in.doom(errDoomed)
@@ -356,7 +357,7 @@ func (in *Instance) deathFault() error {
 }
 
 // handle acts on one frame; an error ends the instance.
-func (in *Instance) handle(f frame) error {
+func (in *Instance) handle(fr *frameReader, f *frame) error {
 	switch f.kind {
 	case frameLog:
 		return in.handleLog(f)
@@ -375,12 +376,9 @@ func (in *Instance) handle(f frame) error {
 	if c == nil {
 		return fmt.Errorf("frame %d for unknown call %d", f.kind, f.call)
 	}
-	payload, ok := c.whole(f, maxResult)
-	if !ok {
-		return fmt.Errorf("payload over %d bytes", maxResult)
-	}
-	if f.more {
-		return nil
+	payload, ok, err := c.joint.add(fr, f, maxResult)
+	if !ok || err != nil {
+		return err
 	}
 	if f.kind == frameChunk {
 		c.add(invocation.Event{Kind: invocation.Chunk, Data: payload})

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -12,7 +13,10 @@ import (
 )
 
 // handleLog passes a line on to the call it belongs to and to the log.
-func (in *Instance) handleLog(f frame) error {
+func (in *Instance) handleLog(f *frame) error {
+	if f.rest > 0 {
+		return fmt.Errorf("LOG frame of %d bytes", f.size())
+	}
 	l, err := parseLog(f.payload)
 	if err != nil {
 		return err

@@ -148,6 +148,25 @@ def bad(): raise ValueError("no")
 	}
 }
 
+func TestPythonInstanceCarriesLongPayloadsBesideShortOnes(t *testing.T) {
+	t.Parallel()
+	p, _ := pythonPool(t, "def echo(x): return {'x': x}\nasync def aecho(x): return {'x': x}\n", plain("echo", "aecho"), nil)
+	var wg sync.WaitGroup
+	for i, size := range []int{1, maxBuffered, maxPayload - 20, maxPayload, maxPayload + 1, 3 << 20, 1, 5*maxPayload - 7} {
+		for _, tag := range []string{"echo", "aecho"} {
+			wg.Go(func() {
+				in := fmt.Sprintf(`{"x":"%s%d"}`, strings.Repeat(string(rune('a'+i)), size), i)
+				for range 5 {
+					if got, err := invoke(t, p, tag, in); err != nil || got != in {
+						t.Errorf("%s of %d bytes: %d came back, %v", tag, size, len(got), err)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+}
+
 func TestPythonInstanceDeathIsToldAndMended(t *testing.T) {
 	t.Parallel()
 	p, _ := pythonPool(t, `

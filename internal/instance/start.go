@@ -109,7 +109,7 @@ func (in *Instance) handshake(ctx context.Context, fr *frameReader, token string
 	if err != nil {
 		return fmt.Errorf("encode admission: %w", err)
 	}
-	if err := in.out.write(func(b []byte) []byte { return appendFrames(b, frameAdmit, 0, admit) }); err != nil {
+	if err := in.out.payload(frameAdmit, 0, nil, admit); err != nil {
 		return fmt.Errorf("send admission: %w", err)
 	}
 	ready, err := in.await(fr, frameReady)
@@ -128,7 +128,7 @@ func (in *Instance) handshake(ctx context.Context, fr *frameReader, token string
 
 // await reads frames up to one of the wanted kind and returns its payload.
 func (in *Instance) await(fr *frameReader, want byte) ([]byte, error) {
-	whole := inflight{}
+	var parts joint
 	for {
 		f, err := fr.next()
 		if err != nil {
@@ -136,15 +136,15 @@ func (in *Instance) await(fr *frameReader, want byte) ([]byte, error) {
 		}
 		switch f.kind {
 		case frameLog:
-			if err := in.handleLog(f); err != nil {
+			if err := in.handleLog(&f); err != nil {
 				return nil, err
 			}
 		case want, frameFailed:
-			payload, ok := whole.whole(f, maxResult)
-			if !ok {
-				return nil, fmt.Errorf("payload over %d bytes", maxResult)
+			payload, ok, err := parts.add(fr, &f, maxResult)
+			if err != nil {
+				return nil, err
 			}
-			if f.more {
+			if !ok {
 				continue
 			}
 			if f.kind == want {
@@ -167,7 +167,7 @@ func streamPair() (ours net.Conn, theirs *os.File, err error) {
 	}
 	for _, fd := range fds {
 		syscall.CloseOnExec(fd)
-		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, 256<<10)
+		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, 2*maxPayload)
 	}
 	theirs = os.NewFile(uintptr(fds[1]), "instance")
 	f := os.NewFile(uintptr(fds[0]), "instance")

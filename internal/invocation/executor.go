@@ -79,6 +79,7 @@ func (x *Executor) Execute(ctx context.Context, req Request, emit func(Event) er
 		SessionID:   req.SessionID,
 		Args:        req.Args,
 		Kwargs:      req.Kwargs,
+		Tame:        req.Tame,
 		Deadline:    now.Add(limit(req, target)),
 		TraceParent: req.TraceParent,
 		Metadata:    req.Metadata,

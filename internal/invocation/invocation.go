@@ -29,8 +29,12 @@ type Call struct {
 	// Args is a JSON list or nil, Kwargs a JSON object or nil: raw bytes as
 	// the client sent them, checked to be well-formed.
 	Args, Kwargs json.RawMessage
-	Deadline     time.Time
-	TraceParent  string
+	// Tame says that they nest at most 200 deep, and that no number in them has
+	// an exponent or more than 18 digits before its point: every JSON library
+	// reads them alike. False where nobody has looked.
+	Tame        bool
+	Deadline    time.Time
+	TraceParent string
 	// Metadata is the caller's, a JSON object or nil.
 	Metadata json.RawMessage
 }

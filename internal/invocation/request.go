@@ -14,7 +14,9 @@ type Request struct {
 	Entrypoint string // tag; "" chooses the only one, or main, or generic
 	Args       json.RawMessage
 	Kwargs     json.RawMessage
-	SessionID  string
+	// Tame is as in Call.
+	Tame      bool
+	SessionID string
 	// Timeout is the caller's wish; 0 means the agent's own limit. It is
 	// capped by the agent's limit.
 	Timeout     time.Duration

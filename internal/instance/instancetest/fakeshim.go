@@ -91,17 +91,26 @@ type Shim struct {
 	calls map[uint32]*Call
 }
 
-// Send writes one frame.
+// maxPayload is the longest payload of a frame.
+const maxPayload = 256 << 10
+
+// Send writes one payload, in as many frames as it needs.
 func (s *Shim) Send(kind byte, call uint32, payload []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(payload) > maxPayload {
+		payload = append(binary.BigEndian.AppendUint32(nil, uint32(len(payload))), payload...)
+	}
 	for first := true; first || len(payload) > 0; first = false {
-		n := min(len(payload), 64<<10)
+		n := min(len(payload), maxPayload)
 		var h [12]byte
 		binary.BigEndian.PutUint32(h[:], uint32(n))
 		h[4] = kind
 		if n < len(payload) {
-			h[5] = 1
+			h[5] |= 1
+		}
+		if !first {
+			h[5] |= 2
 		}
 		binary.BigEndian.PutUint32(h[8:], call)
 		_, _ = s.conn.Write(append(h[:], payload[:n]...))
@@ -143,6 +152,9 @@ func (s *Shim) run(token string) {
 			return
 		}
 		call := binary.BigEndian.Uint32(h[8:])
+		if h[5] == 1 {
+			payload = payload[4:] // the length of the whole
+		}
 		payload = append(parts[call], payload...)
 		if h[5]&1 != 0 {
 			parts[call] = payload

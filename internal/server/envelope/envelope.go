@@ -69,6 +69,8 @@ type Envelope struct {
 	text    []byte
 	dialect *Dialect
 	parts   [fieldCount]span
+	// tame is as in invocation.Call.
+	tame bool
 	// bad is the first field that is not as the dialect has it. Reading goes
 	// on past it, so that an answer can still name what it is about.
 	bad error
@@ -84,6 +86,7 @@ func Read(text []byte, d *Dialect) (Envelope, error) {
 			return Envelope{text: text, dialect: d}, err
 		}
 	}
+	e.tame = !s.wild
 	switch {
 	case s.deep:
 		return e, fault.New(fault.Validation, "the body nests deeper than %d levels", maxDepth)
@@ -245,6 +248,7 @@ func (e *Envelope) Call(req *invocation.Request) (err error) {
 	if req.Args, req.Kwargs, err = e.arguments(); err != nil {
 		return err
 	}
+	req.Tame = e.tame
 	if req.Metadata, err = e.raw(Metadata, '{', "an object"); err != nil {
 		return err
 	}

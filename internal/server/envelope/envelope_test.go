@@ -56,3 +56,25 @@ func FuzzEnvelope(f *testing.F) {
 		}
 	})
 }
+
+func TestTameIsWhatEveryLibraryReadsAlike(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		`{"input":{"a":"x","b":[1,-2.5,true,null]}}`:    true,
+		`{"input":{"a":123456789012345678}}`:            true,
+		`{"input":{"a":-123456789012345678.123456789}}`: true,
+		`{"input":{"a":1234567890123456789}}`:           false,
+		`{"input":{"a":[0,{"b":1e3}]}}`:                 false,
+		`{"input":{"a":1.5E-7}}`:                        false,
+		`{"input":{"a":"1e3 1234567890123456789"}}`:     true,
+	} {
+		e, err := Read([]byte(text), &V1)
+		var req invocation.Request
+		if err == nil {
+			err = e.Call(&req)
+		}
+		if err != nil || req.Tame != want {
+			t.Errorf("%s: tame %v, want %v (%v)", text, req.Tame, want, err)
+		}
+	}
+}

@@ -11,6 +11,9 @@ import (
 // recurses, and so do the libraries agents hand their input to.
 const maxDepth = 200
 
+// tameDigits is how many digits an integer of 64 bits may have, whichever they are.
+const tameDigits = 18
+
 // scanner walks over JSON text without building values. It accepts what
 // RFC 8259 accepts and nothing else: text of valid UTF-8, nested at most
 // maxDepth deep. Its methods take the position to start from and return the
@@ -21,6 +24,9 @@ type scanner struct {
 	// there a need to look whether the text is valid UTF-8: outside of strings
 	// the grammar has no such bytes.
 	wide uint64
+	// wild is set by a number that JSON libraries may read in different ways:
+	// one with an exponent, or with more than tameDigits before its point.
+	wild bool
 	// deep is set when the text was refused for its depth alone.
 	deep bool
 }
@@ -266,6 +272,7 @@ func (s *scanner) number(i int) (int, bool) {
 	if s.at(i, '0') {
 		i++
 	} else if end := s.digits(i); end > i {
+		s.wild = s.wild || end-i > tameDigits
 		i = end
 	} else {
 		return i, false
@@ -278,6 +285,7 @@ func (s *scanner) number(i int) (int, bool) {
 		i = end
 	}
 	if s.at(i, 'e') || s.at(i, 'E') {
+		s.wild = true
 		i++
 		if s.at(i, '+') || s.at(i, '-') {
 			i++

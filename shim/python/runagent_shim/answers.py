@@ -11,6 +11,8 @@ _RESULT = struct.Struct(">IBBHIIII")
 _pack = _RESULT.pack
 _HEAD = struct.Struct(">III").pack
 _MOST = 0xFFFFFFFF
+# A longer result is not copied behind its head.
+_SHORT = 64 << 10
 
 
 class TooLarge(Exception):
@@ -39,10 +41,10 @@ class Answers:
         call.done = True
         waited, ran = (began - call.arrived) // 1000, (now - began) // 1000
         size = len(body) + 12
-        if waited > _MOST or ran > _MOST or size > wire.MAX_PAYLOAD or call.usage is not None:
+        if waited > _MOST or ran > _MOST or size > _SHORT or call.usage is not None:
             meta = b"" if call.usage is None else usage.metadata(call.usage)
             head = _HEAD(min(waited, _MOST), min(ran, _MOST), len(meta))
-            self._writer.frame(wire.RESULT, call.number, head + meta + body)
+            self._writer.last(wire.RESULT, call.number, head + meta, body)
         else:
             self._put(_pack(size, 21, 0, 0, call.number, waited, ran, 0) + body)
         if self.idle is not None and not self.active:

@@ -9,6 +9,8 @@ from . import entrypoints
 
 _HEAD = struct.Struct(">HHIIIII")
 _HEAD_SIZE = _HEAD.size
+# A flag of CALL: any JSON library reads the arguments alike.
+_TAME = 1
 
 # Why a call is to end, as CANCEL says it.
 CANCELED, DEADLINE, ENDING = 1, 2, 3
@@ -34,6 +36,7 @@ class Call:
         "wake",
         "done",
         "usage",
+        "_flags",
         "_limit",
         "_meta",
         "_args",
@@ -43,7 +46,7 @@ class Call:
         self.number = number
         self.payload = payload
         self.arrived = perf_counter_ns()
-        self.index, _, self._limit, self.items, self.bytes, meta, args = _HEAD.unpack_from(payload)
+        self.index, self._flags, self._limit, self.items, self.bytes, meta, args = _HEAD.unpack_from(payload)
         self._meta = _HEAD_SIZE + meta
         self._args = self._meta + args
         self.began = self.cancel = self.used_items = self.used_bytes = 0
@@ -52,13 +55,13 @@ class Call:
 
     def inputs(self, loads):
         """Return the positional arguments and the keywords, None where absent."""
-        payload, start, middle = self.payload, self._meta, self._args
-        args = loads(payload[start:middle]) if middle > start else None
-        return args, loads(payload[middle:]) if len(payload) > middle else None
+        payload, start, middle, tame = self.payload, self._meta, self._args, self._flags & _TAME
+        args = loads(payload[start:middle], tame) if middle > start else None
+        return args, loads(payload[middle:], tame) if len(payload) > middle else None
 
     def metadata(self):
         """Return the JSON object of metadata, b"" when there is none."""
-        return self.payload[_HEAD_SIZE : self._meta]
+        return bytes(self.payload[_HEAD_SIZE : self._meta])
 
     def remaining(self):
         """Return the seconds until the deadline, None when there is none."""

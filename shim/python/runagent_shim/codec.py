@@ -18,6 +18,7 @@ from .refusal import BindError
 MAX_DEPTH = 200
 
 _SHALLOW = 2 * MAX_DEPTH  # as many bytes can't nest deeper
+_LONG_TEXT = 16 << 10
 
 TOO_DEEP = "nested deeper than %d levels" % MAX_DEPTH
 
@@ -74,7 +75,37 @@ def _may_overflow(data):
 
 
 def _may_be_deep(text):
-    return len(text) > _SHALLOW and text.count(b"[") + text.count(b"{") > MAX_DEPTH
+    size = len(text)
+    if size <= _SHALLOW:
+        return False
+    if size <= _LONG_TEXT:
+        return text.count(b"[") + text.count(b"{") > MAX_DEPTH
+    # To seek one byte is ten times faster than to count it.
+    found, find = 0, text.find
+    for bracket in (b"[", b"{"):
+        at = find(bracket)
+        while at >= 0:
+            found += 1
+            if found > MAX_DEPTH:
+                return True
+            at = find(bracket, at + 1)
+    return False
+
+
+def _few(value):
+    """Say whether value is known to be few objects, nested in a few levels, and none a float.
+
+    A long text of such a value is long for its strings: to look at the objects is
+    less work than to look through the text.
+    """
+    level = [value]
+    for _ in range(8):
+        level = gc.get_referents(*level)
+        if not level:
+            return True
+        if len(level) > 500 or float in map(type, level):
+            return False
+    return False
 
 
 def _marshaled(value):
@@ -140,8 +171,14 @@ class JSONCodec:
 
     name = "json"
 
-    def loads(self, data):
-        """Decode UTF-8 bytes, raising DecodeError."""
+    def loads(self, data, tame=False):
+        """Decode UTF-8 bytes, raising DecodeError.
+
+        tame says that they nest at most MAX_DEPTH levels and that no number has
+        an exponent or more than 18 digits before its point: nothing is left to check.
+        """
+        if tame:
+            return _decode(data, _DECODER)
         data = bytes(data)
         value = _decode(data, _CAREFUL_DECODER if _may_overflow(data) else _DECODER)
         if _may_be_deep(data) and too_deep(value):
@@ -168,8 +205,13 @@ class MsgspecCodec(JSONCodec):
     def __init__(self, msgspec_json):
         self._fast_loads = msgspec_json.Decoder().decode
 
-    def loads(self, data):
+    def loads(self, data, tame=False):
         """Decode UTF-8 bytes, raising DecodeError."""
+        if tame:
+            try:
+                return self._fast_loads(data)
+            except Exception:
+                return _decode(data, _CAREFUL_DECODER)
         if type(data) is not bytes:
             data = bytes(data)
         if _LONG in data.translate(_DIGITS_ALIKE) and _LONG_INTEGER.search(data):
@@ -204,7 +246,7 @@ class OrjsonCodec(MsgspecCodec):
         except (TypeError, ValueError, RecursionError):
             return super()._encode(value)
         # Not-a-number is written as null: tell it from None.
-        if b"null" in text and _NOT_FINITE.search(_marshaled(value)):
+        if (len(text) <= _LONG_TEXT or not _few(value)) and b"null" in text and _NOT_FINITE.search(_marshaled(value)):
             return _encode(value)
         return text
 

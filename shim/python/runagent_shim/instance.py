@@ -47,7 +47,7 @@ def serve(fd, token, known=(0, 0, b"")):
     frame = reader.frame()
     if frame is None or frame[0] != wire.ADMIT:
         os._exit(1)
-    Instance(json.loads(frame[2].decode()), known, sock, writer, reader, pool).run()
+    Instance(json.loads(bytes(frame[2]).decode()), known, sock, writer, reader, pool).run()
 
 
 def modules_so_far():

@@ -20,7 +20,7 @@ STDOUT, STDERR, LOGGING, SHIM = 1, 2, 3, 4
 
 _LINE = struct.Struct(">IBBHIBBHQ")
 _MAX_LINES, _MAX_BYTES = 1000, 1 << 20  # in one second
-_MOST = wire.MAX_PAYLOAD - 12
+_MOST = (64 << 10) - 12
 _ENDLESS = 1 << 20  # characters without an end are a line
 
 

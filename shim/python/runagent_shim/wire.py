@@ -9,12 +9,20 @@ from collections import deque
 ADMIT, CALL, CREDIT, CANCEL, PING, STOP = 1, 2, 3, 4, 5, 6
 HELLO, READY, FAILED, CHUNK, LOG, RESULT, ERROR, PONG = 16, 17, 18, 19, 20, 21, 22, 23
 
-MORE = 1
-MAX_PAYLOAD = 65536
+# Which part of a split payload a frame carries: the first has MORE, those
+# between both, the last CONTINUES.
+MORE, CONTINUES = 1, 2
+MAX_PAYLOAD = 256 << 10
 # What split frames may join to; Go's own limits are far lower.
 MAX_JOINED = 256 << 20
 _READ_SIZE = (128 << 10) - 64
 _WRITE_SIZE = 256 << 10
+# A frame that is longer and has not all come yet is read right to its place.
+_SHORT = 16 << 10
+# What is longer is sent from where it is.
+_COPY = 64 << 10
+# How much of what follows it may be read along: a head, above all.
+_SPILL = 4 << 10
 
 HEAD = struct.Struct(">IBBHI")
 _pack = HEAD.pack
@@ -24,13 +32,17 @@ class ProtocolError(Exception):
     """The other side broke the protocol; the connection is of no more use."""
 
 
+_WHOLE = struct.Struct(">I")
+
+
 def frames(sock, drained):
     """Yield (type, call, payload) for ever; return at the end of the stream.
 
-    drained is called each time everything received so far has been yielded.
+    A payload is bytes or, if it is long, a memoryview. drained is called each
+    time everything received so far has been yielded.
     """
     recv, unpack, size = sock.recv, HEAD.unpack_from, HEAD.size
-    data, pos, parts = b"", 0, {}
+    data, pos, joints = b"", 0, {}
     while True:
         drained()
         try:
@@ -45,29 +57,73 @@ def frames(sock, drained):
             length, kind, flags, _, call = unpack(data, pos)
             if length > MAX_PAYLOAD:
                 raise ProtocolError("a frame of %d bytes" % length)
-            stop = pos + size + length
-            if stop > end:
+            start, stop = pos + size, pos + size + length
+            if not flags and stop <= end:
+                payload = data[start:stop]
+                pos = stop
+                yield kind, call, payload
+                continue
+            if stop > end and (length <= _SHORT or end - start < _WHOLE.size):
                 break
-            payload = data[pos + size : stop]
+            # A long frame, or one part of a split payload: it goes where it belongs.
+            if flags == MORE:
+                (whole,) = _WHOLE.unpack_from(data, start)
+                start += _WHOLE.size
+                joints[kind, call] = _Joint(whole)
+            joint = joints.get((kind, call)) if flags else _Joint(length)
+            part = _part(joint, stop - start)
+            have = min(end, stop) - start
+            part[:have] = memoryview(data)[start : start + have]
             pos = stop
-            if flags & MORE or (parts and (kind, call) in parts):
-                payload = _join(parts, (kind, call), payload, flags)
-                if payload is None:
-                    continue
-            yield kind, call, payload
+            if stop > end:
+                drained()
+                data = _receive(sock, part[have:])
+                if data is None:
+                    return
+                pos, end = 0, len(data)
+            if flags & MORE:
+                continue
+            if joint.at != len(joint.view):
+                raise ProtocolError("%d bytes of a payload of %d" % (joint.at, len(joint.view)))
+            joints.pop((kind, call), None)
+            yield kind, call, joint.view
 
 
-def _join(parts, key, payload, flags):
-    """Return the whole payload with its last part, None before."""
-    held = parts.setdefault(key, [0])
-    held[0] += len(payload)
-    held.append(payload)
-    if held[0] > MAX_JOINED:
-        raise ProtocolError("a payload of more than %d bytes" % MAX_JOINED)
-    if flags & MORE:
-        return None
-    del parts[key]
-    return b"".join(held[1:])
+class _Joint:
+    """A long payload. at is where its next part goes."""
+
+    __slots__ = ("view", "at")
+
+    def __init__(self, size):
+        if size > MAX_JOINED:
+            raise ProtocolError("a payload of %d bytes" % size)
+        self.view, self.at = memoryview(bytearray(size)), 0
+
+
+def _part(joint, size):
+    """Return the place of the joint's next size bytes."""
+    if joint is None:
+        raise ProtocolError("a part of a payload that has not begun")
+    part = joint.view[joint.at : joint.at + size]
+    if len(part) < size:
+        raise ProtocolError("a payload longer than its %d bytes" % len(joint.view))
+    joint.at += size
+    return part
+
+
+def _receive(sock, view):
+    """Fill view. Return what came behind it, None at the end of the stream."""
+    spill = bytearray(_SPILL)
+    at, size = 0, len(view)
+    while at < size:
+        try:
+            got = sock.recvmsg_into((view[at:], spill))[0]
+        except ConnectionError:
+            return None
+        if not got:
+            return None
+        at += got
+    return bytes(spill[: at - size])
 
 
 # User code that closes all low descriptors must not close ours.
@@ -93,21 +149,25 @@ class Writer:
     """
 
     def __init__(self, sock):
-        self._send = sock.send
+        self._send, self._sendmsg = sock.send, sock.sendmsg
         self._busy = threading.Lock()
         self.pending = deque()
         self.put = self.pending.append
 
     def frame(self, kind, call, payload):
         """Put one message, in several frames if it is long."""
-        if len(payload) <= MAX_PAYLOAD:
+        if len(payload) <= _COPY:
             self.put(_pack(len(payload), kind, 0, 0, call) + payload)
-            return
-        last = len(payload) - 1
-        for at in range(0, len(payload), MAX_PAYLOAD):
-            part = payload[at : at + MAX_PAYLOAD]
-            more = MORE if at + MAX_PAYLOAD <= last else 0
-            self.put(_pack(len(part), kind, more, 0, call) + part)
+        else:
+            for frame in _split(kind, call, b"", payload):
+                self.put(frame)
+
+    def last(self, kind, call, head, body):
+        """Put the last message of a call, head + body. A long one makes way for what is short."""
+        if len(body) <= _COPY:
+            self.put(_pack(len(head) + len(body), kind, 0, 0, call) + head + body)
+        else:
+            self.put(_split(kind, call, head, body))
 
     def flush(self):
         """Send what is pending, unless another thread is at it: it takes ours along."""
@@ -123,17 +183,66 @@ class Writer:
         self._drain()
 
     def _drain(self):
-        pending, send = self.pending, self._send
-        while pending:
-            frames, size = [], 0
+        """Send all that is pending: what is short in order, between the frames of what is long."""
+        pending, long = self.pending, deque()
+        while pending or long:
+            frames, size, tail = [], 0, ()
             while pending and size < _WRITE_SIZE:
                 frame = pending.popleft()
-                frames.append(frame)
-                size += len(frame)
+                if type(frame) is bytes:
+                    frames.append(frame)
+                    size += len(frame)
+                elif type(frame) is tuple:
+                    tail = frame
+                    break
+                else:
+                    long.append(frame)
+            if long and not tail:
+                tail = next(long[0], ())
+                if tail:
+                    long.rotate(-1)
+                else:
+                    long.popleft()
             data = frames[0] if len(frames) == 1 else b"".join(frames)
             try:
-                sent = send(data)
-                while sent < len(data):
-                    sent += send(memoryview(data)[sent:])
+                if tail:
+                    self._send_all([data, *tail])
+                elif data:
+                    self._send_bytes(data)
             except OSError:
                 os._exit(1)  # Go has gone: there is nobody left to serve
+
+    def _send_bytes(self, data):
+        send = self._send
+        sent = send(data)
+        while sent < len(data):
+            sent += send(memoryview(data)[sent:])
+
+    def _send_all(self, buffers):
+        """Send buffers without joining them."""
+        left = sum(map(len, buffers))
+        while True:
+            sent = self._sendmsg(buffers)
+            left -= sent
+            if not left:
+                return
+            while sent >= len(buffers[0]):
+                sent -= len(buffers.pop(0))
+            buffers[0] = memoryview(buffers[0])[sent:]
+
+
+def _split(kind, call, head, body):
+    """Yield the frames of the payload head + body: each a pair of buffers."""
+    view, size, flags = memoryview(body), len(body), 0
+    whole = len(head) + size
+    if whole > MAX_PAYLOAD:
+        head, flags = _WHOLE.pack(whole) + head, MORE
+    at = 0
+    while True:
+        stop = min(size, at + MAX_PAYLOAD - len(head))
+        if stop == size:
+            flags &= ~MORE
+        yield _pack(len(head) + stop - at, kind, flags, 0, call) + head, view[at:stop]
+        if stop == size:
+            return
+        at, head, flags = stop, b"", MORE | CONTINUES

@@ -20,6 +20,7 @@ HEAD = struct.Struct(">IBBHI")
 CALL = struct.Struct(">HHIIIII")
 ADMIT, CALL_, CREDIT, CANCEL, PING, STOP = 1, 2, 3, 4, 5, 6
 HELLO, READY, FAILED, CHUNK, LOG, RESULT, ERROR, PONG = 16, 17, 18, 19, 20, 21, 22, 23
+MOST = 256 << 10  # bytes of a frame's payload
 DEADLINE = 20.0  # no test waits longer than this for one frame
 
 
@@ -85,15 +86,21 @@ class Connection:
     def _parse(self):
         while len(self.buffer) >= 12:
             size, kind, flags, zero, call = HEAD.unpack_from(self.buffer)
-            if zero or size > 65536:
+            if zero or size > MOST:
                 raise AssertionError("bad head: %r" % self.buffer[:12])
             if len(self.buffer) < 12 + size:
                 return None
             payload, self.buffer = self.buffer[12 : 12 + size], self.buffer[12 + size :]
+            if (kind, call) in self.parts and not flags & 2:
+                raise AssertionError("a split payload begins again")
             payload = self.parts.pop((kind, call), b"") + payload
-            if not flags & 1:
-                return Frame(kind, call, payload)
-            self.parts[kind, call] = payload
+            if flags & 1:
+                self.parts[kind, call] = payload
+                continue
+            if flags:
+                whole, payload = int.from_bytes(payload[:4], "big"), payload[4:]
+                assert whole == len(payload), (whole, len(payload))
+            return Frame(kind, call, payload)
         return None
 
     def next(self, timeout=DEADLINE):
@@ -333,10 +340,13 @@ def functions(code):
 
 def encode(kind, number, payload):
     """Return the frames of one message."""
-    frames = []
-    for at in range(0, max(len(payload), 1), 65536):
-        part = payload[at : at + 65536]
-        frames.append(HEAD.pack(len(part), kind, int(at + 65536 < len(payload)), 0, number) + part)
+    frames, flags = [], 0
+    if len(payload) > MOST:
+        payload = struct.pack(">I", len(payload)) + payload
+    for at in range(0, max(len(payload), 1), MOST):
+        part = payload[at : at + MOST]
+        flags = 2 * (at > 0) + (at + MOST < len(payload))
+        frames.append(HEAD.pack(len(part), kind, flags, 0, number) + part)
     return b"".join(frames)
 
 

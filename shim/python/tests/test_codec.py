@@ -250,6 +250,48 @@ class TestCodecs(unittest.TestCase):
         self.assertEqual(codec.choose().name, want)
 
 
+class TestLongTexts(unittest.TestCase):
+    LONG = "x" * (64 << 10)
+
+    def test_not_a_number_is_refused_wherever_it_is(self):
+        for value in (
+            {"a": self.LONG, "b": math.nan},
+            {"a": self.LONG, "b": [[[{"c": [math.inf]}]]]},
+            [self.LONG, *range(2000), math.nan],
+            [self.LONG, nested(20, lambda v: [v]), [[[[[[[[[[math.nan]]]]]]]]]]],
+        ):
+            for one in CODECS:
+                with self.subTest(codec=one.name), self.assertRaises(ValueError):
+                    one.dumps(value)
+
+    def test_none_and_text_are_written(self):
+        for value in ({"a": self.LONG, "b": None}, {"a": self.LONG + "null", "b": 1.5}, [self.LONG, True, {"k": (1, 2)}]):
+            for one in CODECS:
+                with self.subTest(codec=one.name):
+                    self.assertEqual(json.loads(one.dumps(value)), json.loads(json.dumps(value)))
+
+    def test_depth_is_seen(self):
+        for make in (lambda v: [v], lambda v: {"k": v}):
+            deep = nested(DEEP + 1, make)
+            text = json.dumps([self.LONG, deep]).encode()
+            for one in CODECS:
+                with self.subTest(codec=one.name), self.assertRaises(ValueError):
+                    one.dumps([self.LONG, deep])
+                with self.subTest(codec=one.name), self.assertRaises(codec.DecodeError):
+                    one.loads(text)
+                with self.subTest(codec=one.name):
+                    one.dumps([self.LONG, nested(DEEP - 2, make)])
+                    one.loads(json.dumps([self.LONG, nested(DEEP - 2, make)]).encode())
+
+    def test_tame_texts_are_read_from_any_buffer(self):
+        value = {"a": self.LONG, "b": [123456789012345678, -0.1234567890123456789, "\ud800", None, "é"]}
+        text = json.dumps(value).encode()
+        for one in CODECS:
+            for data in (text, bytearray(text), memoryview(b" " + text)[1:]):
+                with self.subTest(codec=one.name, kind=type(data)):
+                    self.assertEqual(one.loads(data, True), value)
+
+
 class TestTooDeep(unittest.TestCase):
     def test_counts_containers(self):
         for depth, want in ((0, False), (3, False), (4, True)):
