@@ -35,11 +35,15 @@ type framework struct {
 	failures map[int]string
 	// uncounted: the framework does not tell the tokens of a stream.
 	uncounted bool
+	// wraps: the framework asks with words of its own around the prompt.
+	wraps bool
+	// threaded: it asks models on threads only, where a cancel waits for the answer.
+	threaded bool
 	// usual is for those that `go test` runs, too.
 	usual bool
 }
 
-var frameworks = slices.Concat(langFamily, openaiFamily)
+var frameworks = slices.Concat(langFamily, openaiFamily, crewFamily)
 
 var langFamily = []framework{
 	{
@@ -126,6 +130,7 @@ func environment(m *model) []string {
 	return []string{
 		"OPENAI_BASE_URL=" + m.URL, "OPENAI_API_BASE=" + m.URL, "OPENAI_API_KEY=any", "PYTHONWARNINGS=ignore",
 		"OPENAI_AGENTS_DISABLE_TRACING=1", "LANGSMITH_TRACING=false", "LANGCHAIN_TRACING_V2=false",
+		"CREWAI_DISABLE_TELEMETRY=true", "CREWAI_TRACING_ENABLED=false", "AGNO_TELEMETRY=false", "ANONYMIZED_TELEMETRY=false",
 	}
 }
 
@@ -169,6 +174,15 @@ func copyAgent(t *testing.T, name string, edit map[string]any) string {
 		writeFile(t, path, text)
 	}
 	return dir
+}
+
+// says reports whether got is the model's answer to the prompt.
+func (f framework) says(got any, prompt string) bool {
+	text, ok := got.(string)
+	if !ok || !f.wraps {
+		return ok && text == "You said: "+prompt
+	}
+	return strings.HasPrefix(text, "You said: ") && strings.Contains(text+" ", prompt)
 }
 
 func writeFile(t *testing.T, path string, text []byte) {

@@ -1,0 +1,29 @@
+package frameworks_test
+
+import (
+	"encoding/json"
+
+	"github.com/runagent/runagent/test/served"
+)
+
+var crewFamily = []framework{
+	{name: "agno", input: prompt, answer: "content", asyncAnswer: "content", failures: agnoFailures},
+}
+
+// agnoFailures: Agno returns failures as results, with what the model said.
+var agnoFailures = map[int]string{401: "Failed as ordered", 429: "Rate limit", 500: "server had an error"}
+
+// wordsOf are the same words for every status.
+func wordsOf(words string) map[int]string { return map[int]string{401: words, 429: words, 500: words} }
+
+// inputs are a crew's: keywords.
+func inputs(text string) served.Input { return served.Input{"inputs": map[string]any{"prompt": text}} }
+
+// finalAnswer has an agent call the tool that ends its run.
+func finalAnswer(text string) served.Input {
+	answer, err := json.Marshal(map[string]string{"answer": "You said: " + text})
+	if err != nil {
+		panic(err) // a string has JSON
+	}
+	return served.Input{"task": "use final_answer " + string(answer)}
+}
