@@ -8,6 +8,7 @@ import (
 
 var crewFamily = []framework{
 	{name: "agno", input: prompt, answer: "content", asyncAnswer: "content", failures: agnoFailures},
+	{name: "smolagents", input: finalAnswer, threaded: true, failures: wordsOf("AgentGenerationError")},
 }
 
 // agnoFailures: Agno returns failures as results, with what the model said.
