@@ -10,6 +10,7 @@ var crewFamily = []framework{
 	{name: "agno", input: prompt, answer: "content", asyncAnswer: "content", failures: agnoFailures},
 	{name: "smolagents", input: finalAnswer, threaded: true, failures: wordsOf("AgentGenerationError")},
 	{name: "llamaindex", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
+	{name: "autogen", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
 }
 
 // agnoFailures: Agno returns failures as results, with what the model said.
