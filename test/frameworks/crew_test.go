@@ -11,6 +11,7 @@ var crewFamily = []framework{
 	{name: "smolagents", input: finalAnswer, threaded: true, failures: wordsOf("AgentGenerationError")},
 	{name: "llamaindex", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
 	{name: "autogen", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
+	{name: "crewai", input: inputs, answer: "content", asyncAnswer: "content", wraps: true, failures: openaiFailures},
 }
 
 // agnoFailures: Agno returns failures as results, with what the model said.

@@ -1,0 +1,48 @@
+"""A crew of one with a tool, a flow, and an agent alone."""
+
+import os
+
+from crewai import LLM, Agent, Crew, Task
+from crewai.flow.flow import Flow, listen, start
+from crewai.tools import tool
+
+from probe import identity
+
+model = LLM(
+    model="openai/fake-small",
+    base_url=os.environ["OPENAI_BASE_URL"],
+    api_key=os.environ["OPENAI_API_KEY"],
+    max_retries=0,
+)
+
+
+@tool("add")
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+writer = Agent(role="writer", goal="answer", backstory="You answer.", llm=model, tools=[add], max_retry_limit=0)
+crew = Crew(
+    agents=[writer], tasks=[Task(description="{prompt}", expected_output="an answer", agent=writer)], tracing=False
+)
+
+
+class Greeting(Flow):
+    """Greets by name, loudly."""
+
+    @start()
+    def greet(self):
+        return "Hello " + self.state.get("name", "?")
+
+    @listen(greet)
+    def shout(self, greeting):
+        return greeting.upper() + "!"
+
+
+flow = Greeting()
+
+
+def main(prompt: str) -> dict:
+    """Answer with the model, and say which instance it was."""
+    return dict(identity(), answer=crew.copy().kickoff(inputs={"prompt": prompt}).raw)
