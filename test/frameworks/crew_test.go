@@ -12,6 +12,7 @@ var crewFamily = []framework{
 	{name: "llamaindex", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
 	{name: "autogen", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
 	{name: "crewai", input: inputs, answer: "content", asyncAnswer: "content", wraps: true, failures: openaiFailures},
+	{name: "adk", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
 }
 
 // agnoFailures: Agno returns failures as results, with what the model said.
