@@ -2,11 +2,11 @@ package instance
 
 import (
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/runagent/runagent/internal/instance/wire"
 	"github.com/runagent/runagent/internal/invocation"
 )
 
@@ -26,15 +26,17 @@ type inflight struct {
 	id         uint32
 	invocation string
 	slot       slotKind
-	wake       chan struct{} // holds a token when there is something to take
-	joint      joint         // of the goroutine that reads
+	wake       chan struct{}   // holds a token when there is something to take
+	sent       <-chan struct{} // closed when nothing refers to the call's input; nil if nothing does
+	joint      wire.Joint      // of the goroutine that reads
 
 	mu        sync.Mutex // guards all that follows
 	events    []invocation.Event
 	logs      int // log lines among events
 	ended     bool
 	abandoned bool // its caller has gone: nothing is kept for it
-	result    result
+	result    wire.Answer
+	memory    []byte // in which result lies
 	failure   *userError
 	err       error // the instance's end
 
@@ -86,42 +88,6 @@ func (c *inflight) take(spare []invocation.Event) (events []invocation.Event, en
 	defer c.mu.Unlock()
 	events, c.events, c.logs = c.events, spare[:0], 0
 	return events, c.ended
-}
-
-// joint is where the parts of split payloads come together. It is of one call,
-// and of the goroutine that reads.
-type joint struct{ parts []byte }
-
-// add reads the payload of f and returns it when it is whole, with ok. What it
-// returns is the receiver's own.
-func (j *joint) add(fr *frameReader, f *frame, limit int) (payload []byte, ok bool, err error) {
-	have := len(j.parts)
-	switch f.flags & (flagMore | flagContinues) {
-	case 0:
-		if j.parts != nil {
-			return nil, false, errSplit
-		}
-		payload = make([]byte, f.size())
-		return payload, true, fr.take(f, payload)
-	case flagMore:
-		if j.parts != nil {
-			return nil, false, errSplit
-		}
-		if f.whole > limit {
-			return nil, false, fmt.Errorf("payload over %d bytes", limit)
-		}
-		j.parts = make([]byte, 0, f.whole)
-	}
-	all := have + f.size()
-	if j.parts == nil || all > cap(j.parts) || !f.more() && all != cap(j.parts) {
-		return nil, false, errSplit
-	}
-	j.parts = j.parts[:all]
-	if err := fr.take(f, j.parts[have:]); err != nil || f.more() {
-		return nil, false, err
-	}
-	payload, j.parts = j.parts, nil
-	return payload, true, nil
 }
 
 // callMetadata is the JSON that user code may ask for.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/instance/wire"
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/sandbox"
 )
@@ -46,7 +47,7 @@ type Instance struct {
 	ready     Readiness
 	index     map[string]int // tag → place in ready.Callables
 	admission *Admission
-	out       outbox
+	out       *wire.Outbox
 	logs      func(invocation.LogLine)
 	onFree    func(slotKind) // a slot of the kind became free
 	onAnswer  func()         // it answered a ping after a cancel: no longer in doubt
@@ -88,7 +89,7 @@ func (in *Instance) Invoke(ctx context.Context, call invocation.Call, emit func(
 		events, ended := c.take(spare)
 		for i := range events {
 			if err := emit(events[i]); err != nil {
-				in.abandon(c, cancelGone)
+				in.abandon(c, wire.CancelGone)
 				return invocation.Result{}, err
 			}
 			if events[i].Kind == invocation.Chunk {
@@ -99,10 +100,10 @@ func (in *Instance) Invoke(ctx context.Context, call invocation.Call, emit func(
 		}
 		spare = events
 		if ended {
-			return in.outcome(c)
+			return in.outcome(ctx, c)
 		}
 		if items >= creditItems/2 || bytes >= creditBytes/2 {
-			in.send(func(b []byte) []byte { return appendCredit(b, c.id, items, bytes) })
+			in.send(func(b []byte) []byte { return wire.AppendCredit(b, c.id, items, bytes) })
 			items, bytes = 0, 0
 		}
 		select {
@@ -116,9 +117,9 @@ func (in *Instance) Invoke(ctx context.Context, call invocation.Call, emit func(
 
 func cancelReason(ctx context.Context, call invocation.Call) byte {
 	if !call.Deadline.IsZero() && !time.Now().Before(call.Deadline) {
-		return cancelDeadline
+		return wire.CancelDeadline
 	}
-	return cancelGone
+	return wire.CancelGone
 }
 
 // begin registers the call and sends it.
@@ -141,14 +142,14 @@ func (in *Instance) begin(call invocation.Call) (*inflight, error) {
 	in.calls[c.id] = c
 	in.mu.Unlock()
 
-	var head [callHeadSize]byte
+	var head [wire.CallHeadSize]byte
 	meta := callMetadata(call)
-	h := callHead{uint16(place), 0, millisLeft(call.Deadline), creditItems, creditBytes}
+	h := wire.CallHead{Entrypoint: uint16(place), DeadlineMS: millisLeft(call.Deadline), CreditItems: creditItems, CreditBytes: creditBytes}
 	if call.Tame {
-		h.flags = callTame
+		h.Flags = wire.CallTame
 	}
-	fixed := appendCallHead(head[:0], h, len(meta), len(call.Args))
-	_ = in.out.payload(frameCall, c.id, fixed, meta, call.Args, call.Kwargs) // as with send
+	fixed := wire.AppendCallHead(head[:0], h, len(meta), len(call.Args))
+	c.sent, _ = in.out.Payload(wire.Call, c.id, fixed, meta, call.Args, call.Kwargs) // as with send
 	return c, nil
 }
 
@@ -162,7 +163,7 @@ func millisLeft(deadline time.Time) uint32 {
 // send writes frames. A failed write means that the instance is going: its
 // reader will see that and end all calls.
 func (in *Instance) send(add func([]byte) []byte) {
-	_ = in.out.write(add)
+	_ = in.out.Write(add)
 }
 
 // abandon cancels a call whose caller has gone, and starts the clock by which
@@ -179,9 +180,8 @@ func (in *Instance) abandon(c *inflight, reason byte) {
 	in.pings.Add(1)
 	c.overdue = time.AfterFunc(in.grace, func() { in.stuck(c) })
 	c.mu.Unlock()
-	_ = in.out.after(c.id, func(b []byte) []byte { // as with send
-		b = append(appendHeader(b, frameCancel, 0, c.id, 1), reason)
-		return appendHeader(b, framePing, 0, 0, 0)
+	_ = in.out.After(c.id, func(b []byte) []byte { // as with send
+		return wire.AppendFrame(wire.AppendFrame(b, wire.Cancel, c.id, reason), wire.Ping, 0)
 	})
 }
 
@@ -263,7 +263,7 @@ func (in *Instance) kill(why error) {
 // Stop lets the calls in flight finish, until ctx ends, then ends the instance.
 func (in *Instance) Stop(ctx context.Context) {
 	in.doom(errDoomed)
-	in.send(func(b []byte) []byte { return appendHeader(b, frameStop, 0, 0, 0) })
+	in.send(func(b []byte) []byte { return wire.AppendFrame(b, wire.Stop, 0) })
 	select {
 	case <-in.ended:
 	case <-ctx.Done():
@@ -274,7 +274,14 @@ func (in *Instance) Stop(ctx context.Context) {
 }
 
 // outcome turns an ended call into what its caller gets.
-func (in *Instance) outcome(c *inflight) (invocation.Result, error) {
+func (in *Instance) outcome(ctx context.Context, c *inflight) (invocation.Result, error) {
+	if c.sent != nil { // an instance may answer before it has read everything
+		select {
+		case <-c.sent:
+		case <-ctx.Done():
+			return invocation.Result{}, context.Cause(ctx)
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -283,12 +290,12 @@ func (in *Instance) outcome(c *inflight) (invocation.Result, error) {
 	case c.err != nil:
 		return invocation.Result{}, c.err
 	}
-	r := invocation.Result{Output: c.result.output}
-	if len(c.result.meta) > 0 {
+	r := invocation.Result{Output: c.result.Output, Memory: c.memory}
+	if len(c.result.Meta) > 0 {
 		var meta struct {
 			Usage json.RawMessage `json:"usage"`
 		}
-		if err := json.Unmarshal(c.result.meta, &meta); err == nil {
+		if err := json.Unmarshal(c.result.Meta, &meta); err == nil {
 			r.Usage = meta.Usage
 		}
 	}
@@ -296,11 +303,11 @@ func (in *Instance) outcome(c *inflight) (invocation.Result, error) {
 }
 
 // read takes frames until the socket ends, then settles every call.
-func (in *Instance) read(fr *frameReader) {
+func (in *Instance) read(fr *wire.Reader) {
 	var err error
 	for err == nil {
-		var f frame
-		if f, err = fr.next(); err == nil {
+		var f wire.Frame
+		if f, err = fr.Next(); err == nil {
 			err = in.handle(fr, &f)
 		}
 	}
@@ -357,38 +364,38 @@ func (in *Instance) deathFault() error {
 }
 
 // handle acts on one frame; an error ends the instance.
-func (in *Instance) handle(fr *frameReader, f *frame) error {
-	switch f.kind {
-	case frameLog:
+func (in *Instance) handle(fr *wire.Reader, f *wire.Frame) error {
+	switch f.Kind {
+	case wire.Log:
 		return in.handleLog(f)
-	case framePong:
+	case wire.Pong:
 		if in.pongs.Add(1) == in.pings.Load() {
 			in.onAnswer()
 		}
 		return nil
-	case frameChunk, frameResult, frameError:
+	case wire.Chunk, wire.Result, wire.Error:
 	default:
 		return nil // of a newer shim
 	}
 	in.mu.Lock()
-	c := in.calls[f.call]
+	c := in.calls[f.Call]
 	in.mu.Unlock()
 	if c == nil {
-		return fmt.Errorf("frame %d for unknown call %d", f.kind, f.call)
+		return fmt.Errorf("frame %d for unknown call %d", f.Kind, f.Call)
 	}
-	payload, ok, err := c.joint.add(fr, f, maxResult)
+	payload, ok, err := c.joint.Add(fr, f, maxResult)
 	if !ok || err != nil {
 		return err
 	}
-	if f.kind == frameChunk {
+	if f.Kind == wire.Chunk {
 		c.add(invocation.Event{Kind: invocation.Chunk, Data: payload})
 		return nil
 	}
-	if err := c.settleWith(f.kind, payload); err != nil {
+	if err := c.settleWith(f.Kind, payload); err != nil {
 		return err
 	}
 	in.mu.Lock()
-	delete(in.calls, f.call)
+	delete(in.calls, f.Call)
 	if len(in.calls) == 0 {
 		in.latest, in.latestEnd = c.invocation, time.Now()
 	}
@@ -398,12 +405,12 @@ func (in *Instance) handle(fr *frameReader, f *frame) error {
 }
 
 func (c *inflight) settleWith(kind byte, payload []byte) error {
-	if kind == frameResult {
-		r, err := parseResult(payload)
+	if kind == wire.Result {
+		r, err := wire.ParseResult(payload)
 		if err != nil {
 			return err
 		}
-		c.finish(func() { c.result = r })
+		c.finish(func() { c.result, c.memory = r, payload })
 		return nil
 	}
 	var e userError

@@ -4,31 +4,28 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/runagent/runagent/internal/instance/wire"
 	"github.com/runagent/runagent/internal/invocation"
 )
 
 // handleLog passes a line on to the call it belongs to and to the log.
-func (in *Instance) handleLog(f *frame) error {
-	if f.rest > 0 {
-		return fmt.Errorf("LOG frame of %d bytes", f.size())
-	}
-	l, err := parseLog(f.payload)
+func (in *Instance) handleLog(f *wire.Frame) error {
+	l, err := wire.ParseLog(f)
 	if err != nil {
 		return err
 	}
 	line := invocation.LogLine{
-		Time: time.UnixMicro(l.micros).UTC(), Stream: streamName(l.stream), Level: levelName(l.level),
-		Text: string(l.text), Instance: in.ID, AgentID: in.admission.AgentID,
+		Time: time.UnixMicro(l.Micros).UTC(), Stream: streamName(l.Stream), Level: levelName(l.Level),
+		Text: string(l.Text), Instance: in.ID, AgentID: in.admission.AgentID,
 	}
 	var c *inflight
-	if f.call != 0 {
+	if f.Call != 0 {
 		in.mu.Lock()
-		c = in.calls[f.call]
+		c = in.calls[f.Call]
 		in.mu.Unlock()
 	}
 	if c != nil {

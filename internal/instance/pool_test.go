@@ -13,8 +13,10 @@ import (
 
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/instance/instancetest"
+	"github.com/runagent/runagent/internal/instance/wire"
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/sandbox"
+	"github.com/runagent/runagent/internal/slab"
 )
 
 const (
@@ -65,7 +67,7 @@ func within[T any](t *testing.T, c <-chan T, what string) T {
 
 func TestPoolCarriesPayloadsUntouched(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{1, maxPayload - 100, maxPayload, 3*maxPayload + 17, 2 << 20} {
+	for _, size := range []int{1, wire.MaxPayload - 100, wire.MaxPayload, 3*wire.MaxPayload + 17, 2 << 20} {
 		l := &instancetest.Launcher{Entrypoints: plainEntrypoint, OnCall: func(s *instancetest.Shim, c *instancetest.Call) {
 			s.Result(c.ID, string(c.Kwargs))
 		}}
@@ -79,6 +81,36 @@ func TestPoolCarriesPayloadsUntouched(t *testing.T) {
 			t.Errorf("%d bytes: output differs from input", size)
 		}
 	}
+}
+
+// TestPoolLeavesMemoryToItsCaller uses the memory of inputs and results again as
+// soon as Invoke allows it: what still referred to it would send or see others'.
+func TestPoolLeavesMemoryToItsCaller(t *testing.T) {
+	t.Parallel()
+	l := &instancetest.Launcher{Entrypoints: plainEntrypoint, OnCall: func(s *instancetest.Shim, c *instancetest.Call) {
+		s.Result(c.ID, string(c.Kwargs))
+	}}
+	p := startPool(t, l, nil)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			want := `"` + strings.Repeat(string(rune('a'+i)), wire.MaxPayload+i) + `"`
+			for range 20 {
+				in := append(slab.Get(len(want)), want...)
+				res, err := p.Invoke(t.Context(), invocation.Call{ID: "i", Entrypoint: "main", Kwargs: in}, discard)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				slab.Put(in)
+				if string(res.Output) != want {
+					t.Errorf("call %d got another's bytes", i)
+				}
+				slab.Put(res.Memory)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestPoolPassesUsageOnWhateverTheEnd(t *testing.T) {

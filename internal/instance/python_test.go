@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/runagent/runagent/internal/instance/wire"
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/sandbox"
 	"github.com/runagent/runagent/internal/sandbox/none"
@@ -152,7 +153,7 @@ func TestPythonInstanceCarriesLongPayloadsBesideShortOnes(t *testing.T) {
 	t.Parallel()
 	p, _ := pythonPool(t, "def echo(x): return {'x': x}\nasync def aecho(x): return {'x': x}\n", plain("echo", "aecho"), nil)
 	var wg sync.WaitGroup
-	for i, size := range []int{1, maxBuffered, maxPayload - 20, maxPayload, maxPayload + 1, 3 << 20, 1, 5*maxPayload - 7} {
+	for i, size := range []int{1, 64 << 10, wire.MaxPayload - 20, wire.MaxPayload, wire.MaxPayload + 1, 3 << 20, 1, 5*wire.MaxPayload - 7} {
 		for _, tag := range []string{"echo", "aecho"} {
 			wg.Go(func() {
 				in := fmt.Sprintf(`{"x":"%s%d"}`, strings.Repeat(string(rune('a'+i)), size), i)

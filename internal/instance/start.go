@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/instance/wire"
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/sandbox"
 )
@@ -44,7 +45,7 @@ func start(ctx context.Context, o startOptions) (*Instance, invocation.StartKind
 	in := &Instance{
 		ID: strings.ToLower(token[:8]), conn: ours, admission: o.admission, logs: o.logs,
 		onFree: o.onFree, onAnswer: o.onAnswer, grace: o.grace,
-		out: outbox{w: ours}, calls: map[uint32]*inflight{}, ended: make(chan struct{}), closing: make(chan struct{}),
+		out: wire.NewOutbox(ours), calls: map[uint32]*inflight{}, ended: make(chan struct{}), closing: make(chan struct{}),
 	}
 	outR, outW, err := os.Pipe()
 	if err != nil {
@@ -75,7 +76,7 @@ func start(ctx context.Context, o startOptions) (*Instance, invocation.StartKind
 		<-proc.Done()
 		_ = ours.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 	})
-	fr := newFrameReader(ours)
+	fr := wire.NewReader(ours)
 	if err := in.handshake(ctx, fr, token); err != nil {
 		proc.Kill()
 		<-proc.Done()
@@ -91,10 +92,10 @@ func start(ctx context.Context, o startOptions) (*Instance, invocation.StartKind
 }
 
 // handshake takes the instance from hello to ready.
-func (in *Instance) handshake(ctx context.Context, fr *frameReader, token string) error {
+func (in *Instance) handshake(ctx context.Context, fr *wire.Reader, token string) error {
 	stop := context.AfterFunc(ctx, func() { _ = in.conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	hello, err := in.await(fr, frameHello)
+	hello, err := in.await(fr, wire.Hello)
 	if err != nil {
 		return fmt.Errorf("wait for hello: %w", err)
 	}
@@ -109,10 +110,10 @@ func (in *Instance) handshake(ctx context.Context, fr *frameReader, token string
 	if err != nil {
 		return fmt.Errorf("encode admission: %w", err)
 	}
-	if err := in.out.payload(frameAdmit, 0, nil, admit); err != nil {
+	if _, err := in.out.Payload(wire.Admit, 0, nil, admit); err != nil {
 		return fmt.Errorf("send admission: %w", err)
 	}
-	ready, err := in.await(fr, frameReady)
+	ready, err := in.await(fr, wire.Ready)
 	if err != nil {
 		return err
 	}
@@ -127,27 +128,27 @@ func (in *Instance) handshake(ctx context.Context, fr *frameReader, token string
 }
 
 // await reads frames up to one of the wanted kind and returns its payload.
-func (in *Instance) await(fr *frameReader, want byte) ([]byte, error) {
-	var parts joint
+func (in *Instance) await(fr *wire.Reader, want byte) ([]byte, error) {
+	var parts wire.Joint
 	for {
-		f, err := fr.next()
+		f, err := fr.Next()
 		if err != nil {
 			return nil, err
 		}
-		switch f.kind {
-		case frameLog:
+		switch f.Kind {
+		case wire.Log:
 			if err := in.handleLog(&f); err != nil {
 				return nil, err
 			}
-		case want, frameFailed:
-			payload, ok, err := parts.add(fr, &f, maxResult)
+		case want, wire.Failed:
+			payload, ok, err := parts.Add(fr, &f, maxResult)
 			if err != nil {
 				return nil, err
 			}
 			if !ok {
 				continue
 			}
-			if f.kind == want {
+			if f.Kind == want {
 				return payload, nil
 			}
 			imp := &ImportError{}
@@ -167,7 +168,7 @@ func streamPair() (ours net.Conn, theirs *os.File, err error) {
 	}
 	for _, fd := range fds {
 		syscall.CloseOnExec(fd)
-		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, 2*maxPayload)
+		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, 2*wire.MaxPayload)
 	}
 	theirs = os.NewFile(uintptr(fds[1]), "instance")
 	f := os.NewFile(uintptr(fds[0]), "instance")

@@ -63,27 +63,15 @@ type Outcome struct {
 // Execute runs req and returns when it has ended. emit gets Started first,
 // then chunks and logs in order; the terminal event is the caller's to write
 // from what Execute returns. Outcome.ID is set once an invocation exists, also
-// beside an error. Errors are *fault.Error.
+// beside an error. Without one nothing refers to req's bytes any more. Errors are
+// *fault.Error.
 func (x *Executor) Execute(ctx context.Context, req Request, emit func(Event) error) (Outcome, error) {
 	target, callable, err := x.choose(ctx, req)
 	if err != nil {
 		return Outcome{}, err
 	}
 	now := time.Now()
-	call := Call{
-		ID:          newID(),
-		Attempt:     1,
-		AgentID:     target.AgentID,
-		Revision:    target.Revision,
-		Entrypoint:  callable.Tag,
-		SessionID:   req.SessionID,
-		Args:        req.Args,
-		Kwargs:      req.Kwargs,
-		Tame:        req.Tame,
-		Deadline:    now.Add(limit(req, target)),
-		TraceParent: req.TraceParent,
-		Metadata:    req.Metadata,
-	}
+	call := newCall(&req, target, callable.Tag, now)
 	rec := newRecord(call, req, now)
 	x.o.Recorder.Started(rec)
 
@@ -115,13 +103,34 @@ func (x *Executor) Execute(ctx context.Context, req Request, emit func(Event) er
 
 	fail := x.settle(ctx, err)
 	out := Outcome{ID: call.ID, Target: target, Status: statusOf(fail), Result: res}
-	x.o.Recorder.Finished(finish(rec, out, fail, &j))
+	rec = finish(rec, out, fail, &j)
+	if !rec.Output.Truncated {
+		out.Result.Memory = nil // the record keeps the output where it is
+	}
+	x.o.Recorder.Finished(rec)
 	if fail != nil {
 		x.bad.Add(1)
 		return out, fail
 	}
 	x.good.Add(1)
 	return out, nil
+}
+
+func newCall(req *Request, target *Target, tag string, now time.Time) Call {
+	return Call{
+		ID:          newID(),
+		Attempt:     1,
+		AgentID:     target.AgentID,
+		Revision:    target.Revision,
+		Entrypoint:  tag,
+		SessionID:   req.SessionID,
+		Args:        req.Args,
+		Kwargs:      req.Kwargs,
+		Tame:        req.Tame,
+		Deadline:    now.Add(limit(*req, target)),
+		TraceParent: req.TraceParent,
+		Metadata:    req.Metadata,
+	}
 }
 
 // Counts returns how many invocations have ended well and badly.

@@ -243,3 +243,22 @@ func TestExecutorAnswersEarlyForClientsThatCountTheSame(t *testing.T) {
 		t.Errorf("the deadline is %v away, want a little less than 10 s", left)
 	}
 }
+
+func TestExecutorKeepsMemoryThatARecordNeeds(t *testing.T) {
+	t.Parallel()
+	for size, free := range map[int]bool{10: false, recordLimit: false, recordLimit + 1: true} {
+		memory := make([]byte, size+12)
+		d, x := newDesk(func(context.Context, Call, func(Event) error) (Result, error) {
+			return Result{Output: memory[12:], Memory: memory}, nil
+		}, agent.Callable{Tag: "main"})
+		out, err := x.Execute(t.Context(), Request{Agent: "bot"}, ignore)
+		if err != nil || (out.Result.Memory != nil) != free {
+			t.Errorf("%d bytes: memory free %v, want %v (%v)", size, out.Result.Memory != nil, free, err)
+		}
+		clear(memory)
+		memory[12] = 'X'
+		if kept := d.last(t).Output.JSON; free && kept[0] == 'X' {
+			t.Errorf("%d bytes: the record lies in memory that is free", size)
+		}
+	}
+}

@@ -12,6 +12,9 @@ import (
 // Invoker carries one call to where its code runs and returns when it has
 // ended. The Result holds output, usage and the timings of each stage.
 //
+// Once it has returned without an error, nothing refers to the call's bytes any
+// more, so that their memory may be used again.
+//
 // emit runs on the caller's goroutine, in order; an error from it, or the end
 // of ctx, cancels the call. Errors are *fault.Error wherever a user can act.
 type Invoker interface {
@@ -96,7 +99,10 @@ type Timings struct {
 type Result struct {
 	// Output is the JSON of the result. It is empty for a stream, whose items
 	// went to emit as chunks.
-	Output  json.RawMessage
+	Output json.RawMessage
+	// Memory is the slice of package slab in which Output lies, to be given back
+	// by the last who needs it; nil if it lies elsewhere.
+	Memory  []byte
 	Streams bool
 	Chunks  int
 	Start   StartKind

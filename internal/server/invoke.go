@@ -8,11 +8,12 @@ import (
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/server/door"
 	"github.com/runagent/runagent/internal/server/envelope"
+	"github.com/runagent/runagent/internal/slab"
 )
 
 // handleInvoke runs an entrypoint and answers in the form the caller accepts.
 func (s *Server) handleInvoke(w http.ResponseWriter, r *http.Request) error {
-	req, err := s.readCall(w, r)
+	req, body, err := s.readCall(w, r)
 	if err != nil {
 		return err
 	}
@@ -27,20 +28,22 @@ func (s *Server) handleInvoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return &door.CallError{ID: out.ID, Err: err}
 	}
+	slab.Put(body)
 	return s.answer(w, r, &out, &items)
 }
 
 // handleStream runs an entrypoint and answers with events.
 func (s *Server) handleStream(w http.ResponseWriter, r *http.Request) error {
-	req, err := s.readCall(w, r)
+	req, _, err := s.readCall(w, r)
 	if err != nil {
 		return err
 	}
 	return s.stream(w, r, req)
 }
 
-// readCall reads what is asked for. Payloads stay as they came.
-func (s *Server) readCall(w http.ResponseWriter, r *http.Request) (invocation.Request, error) {
+// readCall reads what is asked for. Payloads stay as they came: they are parts
+// of the body.
+func (s *Server) readCall(w http.ResponseWriter, r *http.Request) (invocation.Request, []byte, error) {
 	req := invocation.Request{
 		Agent:       r.PathValue("agent"),
 		TraceParent: r.Header.Get("Traceparent"),
@@ -49,20 +52,20 @@ func (s *Server) readCall(w http.ResponseWriter, r *http.Request) (invocation.Re
 	}
 	req.SDKType, req.Client = door.Caller(r)
 	if err := refuseHeaders(r.Header); err != nil {
-		return req, err
+		return req, nil, err
 	}
 	body, err := s.door.ReadBody(r)
 	if err != nil {
-		return req, err
+		return req, nil, err
 	}
 	e, err := envelope.Read(body, &envelope.V1)
 	if err != nil {
-		return req, err
+		return req, nil, err
 	}
 	if err := e.Call(&req); err != nil {
-		return req, err
+		return req, nil, err
 	}
-	return req, pathEntrypoint(r, &req)
+	return req, body, pathEntrypoint(r, &req)
 }
 
 // pathEntrypoint takes the entrypoint from the path, where a route has it there.
@@ -110,7 +113,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, out *invocation.
 	head = append(head, `,"metadata":`...)
 	head = door.AppendMetadata(head, out)
 	head = append(head, "}\n"...)
-	s.door.Write(w, r, head[:cut], result, head[cut:])
+	if s.door.Write(w, r, head[:cut], result, head[cut:]) {
+		slab.Put(out.Result.Memory)
+	}
 	s.door.Scratch.Give(scratch, head)
 	return nil
 }

@@ -93,7 +93,7 @@ func payload(call invocation.Call) (json.RawMessage, error) {
 	case len(kwargs) == 1 && kwargs["payload"] != nil:
 		return kwargs["payload"], nil
 	case len(kwargs) > 0:
-		return call.Kwargs, nil
+		return bytes.Clone(call.Kwargs), nil // a request may outlive its answer
 	}
 	return nil, nil
 }

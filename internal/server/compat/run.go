@@ -11,6 +11,7 @@ import (
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/server/door"
 	"github.com/runagent/runagent/internal/server/envelope"
+	"github.com/runagent/runagent/internal/slab"
 )
 
 // defaultTimeout is what a published client means that sends no timeout.
@@ -49,7 +50,9 @@ func (p *Door) Run(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
+	slab.Put(body)
 	p.answerRun(w, r, items.Result(&out.Result))
+	slab.Put(out.Result.Memory)
 	return nil
 }
 
@@ -87,12 +90,14 @@ func readCall(body []byte, req *invocation.Request) error {
 
 // answerRun writes an api.CompatEnvelope around the result.
 func (p *Door) answerRun(w http.ResponseWriter, r *http.Request, result []byte) {
-	text := append(make([]byte, 0, len(result)*5/4+256), `{"success":true,"data":`...)
+	text := append(slab.Get(len(result)*5/4+256), `{"success":true,"data":`...)
 	text = appendData(text, result)
 	text = append(text, `,"message":"Agent executed successfully","error":null,"timestamp":"`...)
 	text = time.Now().UTC().AppendFormat(text, time.RFC3339Nano)
 	text = door.AppendQuoted(append(text, `","request_id":`...), envelopeID(w))
-	p.door.Write(w, r, append(text, "}\n"...))
+	if text = append(text, "}\n"...); p.door.Write(w, r, text) {
+		slab.Put(text)
+	}
 }
 
 // appendData appends value as published clients read it: a JSON string that

@@ -84,42 +84,48 @@ func (c *Collector) Result(res *invocation.Result) []byte {
 	return []byte("null")
 }
 
-// Write answers 200 with JSON that stands in three parts. What goes wrong with
+// Write answers 200 with JSON that stands in three parts. It reports whether
+// all went out, and nothing refers to the parts any more; what goes wrong with
 // the connection now, no one is left to hear.
-func (d *Door) Write(w http.ResponseWriter, r *http.Request, parts ...[]byte) {
+func (d *Door) Write(w http.ResponseWriter, r *http.Request, parts ...[]byte) bool {
 	size := 0
 	for _, p := range parts {
 		size += len(p)
 	}
 	w.Header()["Content-Type"] = jsonType
 	if size >= CompactFrom && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		d.compact(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeParts(w, parts) })).ServeHTTP(w, r)
-		return
+		return d.writeCompact(w, r, parts)
 	}
 	if size > 2048 { // below, net/http sets it
 		w.Header()["Content-Length"] = []string{strconv.Itoa(size)}
 	}
 	if size <= CopyUpTo {
-		writeParts(w, parts)
-		return
+		return writeParts(w, parts)
 	}
 	// More than fits into Socket buffers: don't wait forever for the reader.
 	rc := http.NewResponseController(w)
 	_ = rc.SetWriteDeadline(time.Now().Add(d.StallTimeout))
-	writeParts(w, parts)
+	out := writeParts(w, parts)
 	_ = rc.Flush()
 	_ = rc.SetWriteDeadline(time.Time{})
+	return out
 }
 
-func writeParts(w http.ResponseWriter, parts [][]byte) {
+func (d *Door) writeCompact(w http.ResponseWriter, r *http.Request, parts [][]byte) (out bool) {
+	d.compact(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { out = writeParts(w, parts) })).ServeHTTP(w, r)
+	return out
+}
+
+func writeParts(w http.ResponseWriter, parts [][]byte) bool {
 	for _, p := range parts {
 		if len(p) == 0 {
 			continue
 		}
 		if _, err := w.Write(p); err != nil {
-			return
+			return false
 		}
 	}
+	return true
 }
 
 // AnswerJSON answers 200 with a value of one of api's types.

@@ -12,6 +12,7 @@ import (
 	"github.com/runagent/runagent/internal/fault"
 
 	"github.com/runagent/runagent/internal/server/envelope"
+	"github.com/runagent/runagent/internal/slab"
 )
 
 // FirstRead bounds what is set aside for a body before its bytes have come:
@@ -30,7 +31,8 @@ const discardFactor = 2
 var jsonType = []string{"application/json"}
 
 // ReadBody returns the whole body of a call. It is read to its end, for only
-// then does net/http watch for the client's going away.
+// then does net/http watch for the client's going away. Its memory may be given
+// to slab.Put by who knows that nothing refers to it any more.
 func (d *Door) ReadBody(r *http.Request) ([]byte, error) {
 	if err := checkContentType(r.Header); err != nil {
 		return nil, err
@@ -40,12 +42,7 @@ func (d *Door) ReadBody(r *http.Request) ([]byte, error) {
 		d.discard(r)
 		return nil, tooLarge(limit)
 	}
-	size := min(r.ContentLength, FirstRead)
-	if size < 0 {
-		size = bytes.MinRead
-	}
-	// One byte more than announced, so that the read of the end needs no growth.
-	body := make([]byte, 0, size+1)
+	body := firstRoom(r.ContentLength)
 	for {
 		n, err := r.Body.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
@@ -63,6 +60,21 @@ func (d *Door) ReadBody(r *http.Request) ([]byte, error) {
 	}
 }
 
+// firstRoom is the room for a body of which nothing has come. It is one byte
+// more than announced, so that the read of the end needs no growth.
+func firstRoom(announced int64) []byte {
+	if announced < 0 {
+		return make([]byte, 0, bytes.MinRead)
+	}
+	if announced >= FirstRead {
+		// What was used before costs nothing new.
+		if spare := slab.Spare(int(announced) + 1); spare != nil {
+			return spare
+		}
+	}
+	return make([]byte, 0, min(announced, FirstRead)+1)
+}
+
 // grow makes more room for a body: growth times as much, up to what was
 // announced or is allowed. A body that was announced is copied seldom so, and
 // costs no more than growth times what has come of it.
@@ -71,7 +83,9 @@ func grow(body []byte, announced, limit int64) []byte {
 	if announced >= int64(len(body)) {
 		size = min(size, announced+1)
 	}
-	return append(make([]byte, 0, max(size, int64(len(body))+1)), body...)
+	larger := append(slab.Get(int(max(size, int64(len(body))+1))), body...)
+	slab.Put(body)
+	return larger
 }
 
 // discard throws away what a client still sends, as far as that is reasonable.

@@ -1,4 +1,4 @@
-package instance
+package wire
 
 import (
 	"encoding/binary"
@@ -8,10 +8,10 @@ import (
 	"sync"
 )
 
-// outbox writes frames to a socket, many per system call: whoever finds no
+// Outbox writes frames to a socket, many per system call: whoever finds no
 // writer at work becomes it and also writes what others add meanwhile. Long
 // payloads are not copied, and go out a frame at a time between what is short.
-type outbox struct {
+type Outbox struct {
 	w io.Writer
 
 	mu      sync.Mutex // guards all that follows
@@ -23,6 +23,9 @@ type outbox struct {
 	err     error
 }
 
+// NewOutbox returns an Outbox that writes to w.
+func NewOutbox(w io.Writer) *Outbox { return &Outbox{w: w} }
+
 const (
 	// maxSpare is the largest buffer kept for reuse.
 	maxSpare = 1 << 20
@@ -30,7 +33,7 @@ const (
 	copyUpTo = 32 << 10
 )
 
-// parcel is a long payload on its way, in frames of maxPayload bytes.
+// parcel is a long payload on its way, in frames of MaxPayload bytes.
 type parcel struct {
 	kind  byte
 	flags byte
@@ -39,12 +42,13 @@ type parcel struct {
 	left  int
 	head  [headerSize + wholeSize]byte // of the frame being written
 	after []byte                       // frames to write behind it
+	sent  chan struct{}                // closed when it has left, or never will
 }
 
-// write appends frames by add and sees that they are written. It may return
+// Write appends frames by add and sees that they are written. It may return
 // before they are, when another goroutine is writing. Once a write has failed
 // all do.
-func (o *outbox) write(add func([]byte) []byte) error {
+func (o *Outbox) Write(add func([]byte) []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err == nil {
@@ -53,9 +57,10 @@ func (o *outbox) write(add func([]byte) []byte) error {
 	return o.drain()
 }
 
-// payload writes the concatenation of head and parts as frames of one kind and
-// call. The parts must not be changed afterwards. It returns as write does.
-func (o *outbox) payload(kind byte, call uint32, head []byte, parts ...[]byte) error {
+// Payload writes the concatenation of head and parts as frames of one kind and
+// call. The parts must not be changed before sent is closed; nil means that
+// they were copied. It returns as Write does.
+func (o *Outbox) Payload(kind byte, call uint32, head []byte, parts ...[]byte) (sent <-chan struct{}, err error) {
 	size := len(head)
 	for _, p := range parts {
 		size += len(p)
@@ -77,14 +82,16 @@ func (o *outbox) payload(kind byte, call uint32, head []byte, parts ...[]byte) e
 				whole = append(whole, p)
 			}
 		}
-		o.parcels = append(o.parcels, &parcel{kind: kind, call: call, parts: whole, left: size})
+		p := &parcel{kind: kind, call: call, parts: whole, left: size, sent: make(chan struct{})}
+		o.parcels = append(o.parcels, p)
+		sent = p.sent
 	}
-	return o.drain()
+	return sent, o.drain()
 }
 
-// after is write, but what it adds follows the payload of the call if that is
+// After is Write, but what it adds follows the payload of the call if that is
 // still on its way.
-func (o *outbox) after(call uint32, add func([]byte) []byte) error {
+func (o *Outbox) After(call uint32, add func([]byte) []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	at := slices.IndexFunc(o.parcels, func(p *parcel) bool { return p.call == call })
@@ -100,7 +107,7 @@ func (o *outbox) after(call uint32, add func([]byte) []byte) error {
 
 // drain writes what waits, unless another goroutine does. Called with o.mu,
 // which it gives up while it writes.
-func (o *outbox) drain() error {
+func (o *Outbox) drain() error {
 	if o.writing {
 		return o.err
 	}
@@ -110,24 +117,34 @@ func (o *outbox) drain() error {
 		o.pending = o.spare[:0]
 		o.spare = nil
 		vector := append(o.vector[:0], batch)
+		var last *parcel
 		if len(o.parcels) > 0 {
-			vector = o.frame(vector)
+			vector, last = o.frame(vector)
 		}
 		o.vector = vector
 		o.mu.Unlock()
 		err := o.flush(batch, vector)
 		o.mu.Lock()
 		clear(o.vector)
+		if last != nil {
+			close(last.sent)
+		}
 		if cap(batch) <= maxSpare {
 			o.spare = batch
 		}
 		o.err = err
 	}
 	o.writing = false
+	if o.err != nil {
+		for _, p := range o.parcels {
+			close(p.sent)
+		}
+		o.parcels = nil
+	}
 	return o.err
 }
 
-func (o *outbox) flush(batch []byte, vector net.Buffers) (err error) {
+func (o *Outbox) flush(batch []byte, vector net.Buffers) (err error) {
 	if len(vector) == 1 {
 		_, err = o.w.Write(batch)
 		return err
@@ -139,29 +156,32 @@ func (o *outbox) flush(batch []byte, vector net.Buffers) (err error) {
 	return err
 }
 
-// frame adds the next frame of the first parcel, whose turn then ends.
-func (o *outbox) frame(vector net.Buffers) net.Buffers {
+// frame adds the next frame of the first parcel, whose turn then ends. It returns
+// the parcel if that was its last.
+func (o *Outbox) frame(vector net.Buffers) (net.Buffers, *parcel) {
 	p := o.parcels[0]
 	o.parcels = o.parcels[1:]
 	vector = p.next(vector)
 	if p.left > 0 {
 		o.parcels = append(o.parcels, p)
-	} else if len(p.after) > 0 {
+		return vector, nil
+	}
+	if len(p.after) > 0 {
 		vector = append(vector, p.after)
 	}
-	return vector
+	return vector, p
 }
 
 // next adds the next frame of the parcel.
 func (p *parcel) next(vector net.Buffers) net.Buffers {
-	size := min(p.left, maxPayload)
+	size := min(p.left, MaxPayload)
 	head := p.head[:0]
 	switch first := p.flags == 0; {
-	case first && p.left > maxPayload:
+	case first && p.left > MaxPayload:
 		size -= wholeSize
 		head = appendHeader(head, p.kind, flagMore, p.call, size+wholeSize)
 		head = binary.BigEndian.AppendUint32(head, uint32(p.left))
-	case p.left > maxPayload:
+	case p.left > MaxPayload:
 		head = appendHeader(head, p.kind, flagMore|flagContinues, p.call, size)
 	default:
 		head = appendHeader(head, p.kind, p.flags, p.call, size)
