@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 
@@ -33,7 +32,7 @@ func (s *service) Describe(ctx context.Context, ref string) (*server.Description
 
 func (s *service) describe(ctx context.Context, rev *deploy.Revision) server.Description {
 	checks := s.troubles.agentChecks()
-	if err := s.pools.Trouble(rev.ID); err != nil {
+	if err := s.engine.Trouble(rev.ID); err != nil {
 		checks = append(checks, api.Check{Name: "instances", Status: api.Degraded, Message: err.Error()})
 	}
 	return server.Description{Agent: rev.Agent, Revision: rev.ID, Callables: rev.Callables, Checks: checks}
@@ -84,27 +83,6 @@ func (t *troubles) agentChecks() []api.Check {
 // checks are all of them, for /health.
 func (t *troubles) checks(context.Context) []api.Check {
 	return append(t.agentChecks(), t.program()...)
-}
-
-// looksSecret reports whether a variable's value must not be shown.
-func looksSecret(name string) bool {
-	name = strings.ToUpper(name)
-	for _, word := range []string{"KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"} {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return false
-}
-
-func lookup(environ []string, name string) (string, bool) {
-	prefix := name + "="
-	for i := len(environ) - 1; i >= 0; i-- {
-		if v, ok := strings.CutPrefix(environ[i], prefix); ok {
-			return v, true
-		}
-	}
-	return "", false
 }
 
 var _ server.Agents = (*service)(nil)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/app/engine"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/instance"
 	"github.com/runagent/runagent/internal/invocation"
@@ -66,7 +67,7 @@ func OpenRecords(home, version string) (*Records, error) {
 		Executor: invocation.NewExecutor(invocation.Options{
 			Directory: new(deploy.Traffic), Invoker: new(instance.Pools), Recorder: history,
 		}),
-		Agents: anyAgent{}, History: history, Logs: newLogbook(history, func(invocation.LogLine) {}), Version: version,
+		Agents: anyAgent{}, History: history, Logs: engine.NewLogbook(history, func(invocation.LogLine) {}), Version: version,
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("make the doors: %w", err), history.Close())

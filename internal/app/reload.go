@@ -88,7 +88,7 @@ func (s *service) reload(ctx context.Context, changed []string) bool {
 	}
 	r.Callables = rev.Callables
 	s.troubles.set(nil)
-	s.envs.retain(s.envs.zygotes(rev))
+	s.engine.RetainZygotes(rev)
 	s.announce(ctx, rev)
 	s.pruneSnapshots()
 	s.o.Console.OnReload(r)

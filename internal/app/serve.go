@@ -16,17 +16,15 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/app/engine"
 	"github.com/runagent/runagent/internal/build"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/discovery"
 	"github.com/runagent/runagent/internal/fault"
-	"github.com/runagent/runagent/internal/instance"
 	"github.com/runagent/runagent/internal/invocation"
-	"github.com/runagent/runagent/internal/sandbox/none"
 	"github.com/runagent/runagent/internal/server"
 	"github.com/runagent/runagent/internal/store"
 	"github.com/runagent/runagent/internal/watch"
-	"github.com/runagent/runagent/internal/webhookcall"
 	"github.com/runagent/runagent/shim"
 )
 
@@ -39,12 +37,8 @@ type service struct {
 	began    time.Time
 	shim     string
 	history  *store.History
-	logs     *logbook
-	driver   *none.Driver
-	envs     *environments
-	pools    instance.Pools
-	hooks    *webhookcall.Hooks
-	runner   *runner
+	logs     *engine.Logbook
+	engine   *engine.Engine
 	traffic  deploy.Traffic
 	deployer *deploy.Deployer
 	server   *server.Server
@@ -77,7 +71,7 @@ func Serve(ctx context.Context, o ServeOptions) (err error) {
 	if err := s.deploy(ctx, rev); err != nil {
 		return err
 	}
-	s.envs.retain(s.envs.zygotes(rev))
+	s.engine.RetainZygotes(rev)
 	return s.run(ctx, rev)
 }
 
@@ -131,19 +125,18 @@ func (s *service) prepare(ctx context.Context) (*deploy.Revision, error) {
 // makeEngine builds what brings revisions into service; kept is given the
 // lines that user code prints.
 func (s *service) makeEngine(kept invocation.Logs) error {
-	s.logs = newLogbook(kept, s.o.Console.OnLog)
-	s.driver = none.New(none.Options{Log: s.o.Log})
+	s.logs = engine.NewLogbook(kept, s.o.Console.OnLog)
+	s.engine = engine.New(engine.Options{
+		Home: s.o.Home, Shim: s.shim, Version: s.o.Version, Environ: s.o.Environ, AgentEnviron: s.o.Environ,
+		Python: s.o.Python, Instances: s.o.Instances, OnProgress: s.o.Console.OnProgress, Logs: s.logs, Log: s.o.Log,
+	})
 	s.own(func(context.Context) {
-		if err := s.driver.Close(); err != nil {
-			s.o.Log.Error("guard not closed", "error", err)
+		if err := s.engine.Close(); err != nil {
+			s.o.Log.Error("engine not closed", "error", err)
 		}
 	})
-	s.envs = newEnvironments(s.o, s.shim, s.driver, s.logs.Append)
-	s.own(func(context.Context) { s.envs.close() })
-	s.hooks = webhookcall.New(webhookcall.Options{MaxResult: maxResultBytes, UserAgent: "runagent/" + s.o.Version})
-	s.runner = &runner{o: s.o, envs: s.envs, pools: &s.pools, hooks: s.hooks, logs: s.logs}
 	s.deployer = deploy.New(deploy.Options{
-		Builder: s.envs, Traffic: &s.traffic, DrainTimeout: drainTimeout, Log: s.o.Log, Pools: s.runner,
+		Builder: s.engine, Pools: s.engine, Traffic: &s.traffic, DrainTimeout: drainTimeout, Log: s.o.Log,
 	})
 	s.own(s.deployer.Close)
 	return s.ownSnapshots()
@@ -154,7 +147,7 @@ const drainTimeout = 5 * time.Minute
 
 func (s *service) newServer() error {
 	s.executor = invocation.NewExecutor(invocation.Options{
-		Directory: &s.traffic, Invoker: s.runner, Recorder: s.history, Log: s.o.Log,
+		Directory: &s.traffic, Invoker: s.engine, Recorder: s.history, Log: s.o.Log,
 	})
 	var hosts []string
 	if s.o.Insecure {
@@ -218,7 +211,7 @@ func (s *service) revision(ctx context.Context) (*deploy.Revision, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.logs.setAgent(a.ID, secrets)
+	s.logs.Mask(a.ID, secrets)
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, fmt.Errorf("make an ID: %w", err)
@@ -241,7 +234,7 @@ func (s *service) variables(a *agent.Agent) (vars map[string]string, secrets []s
 		return nil, nil, err
 	}
 	for name, value := range vars {
-		if looksSecret(name) {
+		if engine.LooksSecret(name) {
 			secrets = append(secrets, value)
 		}
 	}
@@ -249,14 +242,14 @@ func (s *service) variables(a *agent.Agent) (vars map[string]string, secrets []s
 		if v, ok := vars[name]; ok {
 			return v, true
 		}
-		return lookup(s.o.Environ, name)
+		return engine.Lookup(s.o.Environ, name)
 	})
 	if err := problems.Err(); err != nil {
 		return nil, nil, err
 	}
 	for name, value := range expanded {
 		vars[name] = value
-		if looksSecret(name) {
+		if engine.LooksSecret(name) {
 			secrets = append(secrets, value)
 		}
 	}
@@ -280,7 +273,7 @@ func (s *service) run(ctx context.Context, rev *deploy.Revision) error {
 		URL: s.url(), WantedPort: s.wanted, Agent: rev.Agent, Callables: rev.Callables,
 		Python: rev.Environment.Version, Environment: rev.Environment.Dir, Took: time.Since(s.began),
 	})
-	s.background("collection of environments", s.envs.collect)
+	s.background("collection of environments", s.engine.CollectEnvironments)
 	debug.FreeOSMemory() // starting took more than serving needs
 	if s.watcher == nil {
 		<-ctx.Done()
@@ -325,14 +318,9 @@ func (s *service) stop(ctx context.Context) {
 		}
 	}()
 	if s.server != nil && ctx.Err() != nil {
-		s.o.Console.OnStop(s.inFlight(), s.o.ShutdownTimeout)
+		s.o.Console.OnStop(s.engine.InFlight(), s.o.ShutdownTimeout)
 	}
 	for i := len(s.ends) - 1; i >= 0; i-- {
 		s.ends[i](patience)
 	}
-}
-
-func (s *service) inFlight() int {
-	n, _ := s.pools.InFlight()
-	return n + s.hooks.InFlight()
 }

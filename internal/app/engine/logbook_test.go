@@ -1,9 +1,10 @@
-package app
+package engine
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,9 +17,9 @@ import (
 
 // newTestLogbook returns a logbook whose lines are kept in a database at path,
 // and what it showed.
-func newTestLogbook(t *testing.T, path string) (*logbook, *[]string) {
+func newTestLogbook(t *testing.T, path string) (*Logbook, *[]string) {
 	t.Helper()
-	history, err := store.OpenHistory(path, KeepRules{}.historyOptions(nil))
+	history, err := store.OpenHistory(path, store.HistoryOptions{Keep: math.MaxInt64, KeepPerAgent: math.MaxInt})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,10 +29,10 @@ func newTestLogbook(t *testing.T, path string) (*logbook, *[]string) {
 		}
 	})
 	var shown []string
-	return newLogbook(history, func(l invocation.LogLine) { shown = append(shown, l.Text) }), &shown
+	return NewLogbook(history, func(l invocation.LogLine) { shown = append(shown, l.Text) }), &shown
 }
 
-func newPath(t *testing.T) string { return filepath.Join(t.TempDir(), historyName) }
+func newPath(t *testing.T) string { return filepath.Join(t.TempDir(), "history.db") }
 
 // lineAt is a line that agent a printed so many seconds after the first.
 func lineAt(second int, text string) invocation.LogLine {
@@ -50,8 +51,8 @@ func texts(lines []invocation.LogLine) string {
 func TestLogbookMasksSecrets(t *testing.T) {
 	t.Parallel()
 	b, shown := newTestLogbook(t, newPath(t))
-	b.setAgent("a", []string{"sk-1234567890", "short"})
-	b.Append(invocation.LogLine{Text: "key sk-1234567890 is short"})
+	b.Mask("a", []string{"sk-1234567890", "short"})
+	b.Append(invocation.LogLine{AgentID: "a", Text: "key sk-1234567890 is short"})
 	lines, err := b.Tail(t.Context(), server.LogQuery{AgentID: "a"})
 	if want := "key ••• is short"; err != nil || texts(lines) != want || (*shown)[0] != want {
 		t.Errorf("kept %+v, %v, shown %q", lines, err, *shown)

@@ -1,4 +1,4 @@
-package app
+package engine
 
 import (
 	"cmp"
@@ -23,11 +23,10 @@ const (
 // runner runs revisions: their Python on the instances of this machine, their
 // webhooks by requests. It implements deploy.Pools and invocation.Invoker.
 type runner struct {
-	o     ServeOptions
+	o     Options
 	envs  *environments
 	pools *instance.Pools
 	hooks *webhookcall.Hooks
-	logs  *logbook
 }
 
 // Start implements deploy.Pools.
@@ -60,7 +59,7 @@ func (r *runner) startPool(ctx context.Context, rev *deploy.Revision) ([]agent.C
 	pool, err := r.pools.Start(ctx, instance.Spec{
 		Revision: rev.ID, Launcher: zygotes, Admission: admission, Size: r.o.Instances,
 		SyncSlots: res.Concurrency, AsyncSlots: res.Concurrency,
-		OnLog: r.logs.Append, Log: r.o.Log,
+		OnLog: r.o.Logs.Append, Log: r.o.Log,
 		OnReady: func(ready instance.Readiness) { zygotes.Observe(ready.Modules, ready.Inherited) },
 	})
 	if err != nil {
@@ -90,10 +89,17 @@ func (r *runner) admission(rev *deploy.Revision) (instance.Admission, error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return instance.Admission{}, err
 	}
+	home := map[string]string{}
+	if r.o.PrivateHome {
+		home["HOME"] = filepath.Join(data, "home")
+		if err := os.MkdirAll(home["HOME"], 0o700); err != nil {
+			return instance.Admission{}, err
+		}
+	}
 	in := r.envs.interpreter(rev)
 	a := instance.Admission{
 		AgentID: rev.Agent.ID, AgentName: rev.Agent.Name, Dir: rev.Agent.Dir, Snapshot: rev.Snapshot, DataDir: data,
-		Env: in.AgentEnv(r.o.Environ, rev.Vars, map[string]string{
+		Env: in.AgentEnv(r.o.AgentEnviron, home, rev.Vars, map[string]string{
 			"RUNAGENT_DATA_DIR": data, "RUNAGENT_AGENT_ID": rev.Agent.ID,
 		}),
 		Limits: instance.AdmittedLimits{ResultBytes: maxResultBytes, LogLineBytes: maxLogLineBytes},

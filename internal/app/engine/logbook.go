@@ -1,12 +1,10 @@
-package app
+package engine
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/server"
@@ -19,13 +17,15 @@ const (
 	followerLines = 4096
 )
 
-// logbook takes every line that agents print: it masks secrets, shows and
+// Logbook takes every line that agents print: it masks secrets, shows and
 // keeps the line, and hands it to who follows. Readers get the latest lines and
 // those that were kept before, by earlier servers too. It is safe for concurrent use.
-type logbook struct {
-	kept  invocation.Logs
-	show  func(invocation.LogLine)
-	agent atomic.Pointer[author]
+type Logbook struct {
+	kept invocation.Logs
+	show func(invocation.LogLine)
+
+	masking sync.RWMutex // guards masks
+	masks   map[string]*strings.Replacer
 
 	mu        sync.Mutex // guards all that follows
 	lines     []invocation.LogLine
@@ -33,38 +33,37 @@ type logbook struct {
 	followers map[*follower]struct{}
 }
 
-// author is whose lines come in.
-type author struct {
-	id   string
-	mask *strings.Replacer
-}
-
 type follower struct {
 	q     server.LogQuery
 	lines chan invocation.LogLine
 }
 
-func newLogbook(kept invocation.Logs, show func(invocation.LogLine)) *logbook {
-	return &logbook{kept: kept, show: show, followers: map[*follower]struct{}{}}
+// NewLogbook returns a logbook that keeps lines in kept, and hands each to show.
+func NewLogbook(kept invocation.Logs, show func(invocation.LogLine)) *Logbook {
+	return &Logbook{kept: kept, show: show, masks: map[string]*strings.Replacer{}, followers: map[*follower]struct{}{}}
 }
 
-// setAgent says whose lines are those that name no agent, such as a zygote's,
-// and sets the texts that lines must not show.
-func (b *logbook) setAgent(id string, secrets []string) {
+// Mask sets the texts that an agent's lines must not show; short ones would
+// mask ordinary words, and stay.
+func (b *Logbook) Mask(agentID string, secrets []string) {
 	var pairs []string
 	for _, s := range secrets {
 		if len(s) >= 8 {
 			pairs = append(pairs, s, "•••")
 		}
 	}
-	b.agent.Store(&author{id, strings.NewReplacer(pairs...)})
+	b.masking.Lock()
+	defer b.masking.Unlock()
+	b.masks[agentID] = strings.NewReplacer(pairs...)
 }
 
 // Append takes a line.
-func (b *logbook) Append(line invocation.LogLine) {
-	if a := b.agent.Load(); a != nil {
-		line.Text = a.mask.Replace(line.Text)
-		line.AgentID = cmp.Or(line.AgentID, a.id)
+func (b *Logbook) Append(line invocation.LogLine) {
+	b.masking.RLock()
+	mask := b.masks[line.AgentID]
+	b.masking.RUnlock()
+	if mask != nil {
+		line.Text = mask.Replace(line.Text)
 	}
 	b.show(line)
 	b.mu.Lock()
@@ -91,7 +90,7 @@ func (b *logbook) Append(line invocation.LogLine) {
 }
 
 // Tail implements server.Logs.
-func (b *logbook) Tail(ctx context.Context, q server.LogQuery) ([]invocation.LogLine, error) {
+func (b *Logbook) Tail(ctx context.Context, q server.LogQuery) ([]invocation.LogLine, error) {
 	kept, err := b.readKept(ctx, q)
 	if err != nil {
 		return nil, err
@@ -102,7 +101,7 @@ func (b *logbook) Tail(ctx context.Context, q server.LogQuery) ([]invocation.Log
 }
 
 // readKept returns the last matching lines that were kept, oldest first.
-func (b *logbook) readKept(ctx context.Context, q server.LogQuery) ([]invocation.LogLine, error) {
+func (b *Logbook) readKept(ctx context.Context, q server.LogQuery) ([]invocation.LogLine, error) {
 	kept, err := b.kept.Logs(ctx, invocation.LogFilter{AgentID: q.AgentID, InvocationID: q.InvocationID, Limit: q.Limit})
 	if err != nil {
 		return nil, err
@@ -115,7 +114,7 @@ func (b *logbook) readKept(ctx context.Context, q server.LogQuery) ([]invocation
 }
 
 // tail returns the last matching lines in memory, oldest first. b.mu is held.
-func (b *logbook) tail(q server.LogQuery) []invocation.LogLine {
+func (b *Logbook) tail(q server.LogQuery) []invocation.LogLine {
 	var found []invocation.LogLine
 	for i := range b.lines {
 		line := b.lines[(b.next+i)%len(b.lines)]
@@ -162,7 +161,7 @@ func lastLines(lines []invocation.LogLine, limit int) []invocation.LogLine {
 }
 
 // Follow implements server.Logs.
-func (b *logbook) Follow(ctx context.Context, q server.LogQuery, emit func(invocation.LogLine) error) error {
+func (b *Logbook) Follow(ctx context.Context, q server.LogQuery, emit func(invocation.LogLine) error) error {
 	// What is kept is read first: a line that comes meanwhile is in memory too.
 	kept, err := b.readKept(ctx, q)
 	if err != nil {
@@ -203,4 +202,4 @@ func matches(q server.LogQuery, line invocation.LogLine) bool {
 		(q.InvocationID == "" || q.InvocationID == line.InvocationID)
 }
 
-var _ server.Logs = (*logbook)(nil)
+var _ server.Logs = (*Logbook)(nil)

@@ -1,4 +1,4 @@
-package app
+package engine
 
 import (
 	"context"
@@ -21,28 +21,26 @@ import (
 // environments finds or builds the interpreter of a revision, and keeps one
 // keeper of zygotes for each environment that is in use. It implements deploy.Builder.
 type environments struct {
-	o       ServeOptions
-	shim    string // root of the unpacked shim
+	o       Options
 	driver  sandbox.Driver
 	imports *python.ImportStore
 	builder *build.Builder
-	onLog   func(invocation.LogLine)
 	log     *slog.Logger
 
 	mu      sync.Mutex // guards all that follows
 	found   map[python.FindOptions]*python.Interpreter
 	built   map[string]*python.Interpreter // by environment key
-	keepers map[string]*zygote.Keeper      // by environment key and start variables
+	keepers map[string]*zygote.Keeper      // by agent, environment key and start variables
 }
 
-func newEnvironments(o ServeOptions, shim string, driver sandbox.Driver, onLog func(invocation.LogLine)) *environments {
+func newEnvironments(o Options, driver sandbox.Driver) *environments {
 	return &environments{
-		o: o, shim: shim, driver: driver, imports: python.NewImportStore(o.Home),
+		o: o, driver: driver, imports: python.NewImportStore(o.Home),
 		builder: build.New(build.Options{
 			Home: o.Home, UV: build.FindUV(variable(o.Environ, "RUNAGENT_UV"), variable(o.Environ, "PATH")),
-			Environ: o.Environ, Progress: o.Console.OnProgress,
+			Environ: o.Environ, Progress: o.OnProgress,
 		}),
-		onLog: onLog, log: o.Log,
+		log:   o.Log,
 		found: map[python.FindOptions]*python.Interpreter{}, built: map[string]*python.Interpreter{},
 		keepers: map[string]*zygote.Keeper{},
 	}
@@ -111,18 +109,22 @@ func (e *environments) zygotes(rev *deploy.Revision) *zygote.Keeper {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	env := in.StartEnv(e.o.Environ, literals(rev.Agent.Manifest))
-	key := rev.Environment.Key + "\x00" + strings.Join(env, "\x00")
+	env := in.StartEnv(e.o.AgentEnviron, literals(rev.Agent.Manifest))
+	id := rev.Agent.ID
+	key := id + "\x00" + rev.Environment.Key + "\x00" + strings.Join(env, "\x00")
 	if n := e.keepers[key]; n != nil {
 		return n
 	}
 	n := zygote.NewKeeper(zygote.Options{
 		Driver: e.driver,
-		Zygote: sandbox.Spec{Argv: in.Argv(e.shim, python.RoleZygote), Env: env, Dir: "/"},
-		Plain:  sandbox.Spec{Argv: in.Argv(e.shim, python.RoleInstance), Env: env, Dir: "/"},
+		Zygote: sandbox.Spec{Argv: in.Argv(e.o.Shim, python.RoleZygote), Env: env, Dir: "/"},
+		Plain:  sandbox.Spec{Argv: in.Argv(e.o.Shim, python.RoleInstance), Env: env, Dir: "/"},
 		Memory: e.memory(rev, in),
-		OnLog:  e.onLog,
-		Log:    e.log,
+		OnLog: func(line invocation.LogLine) { // it knows no agent
+			line.AgentID = id
+			e.o.Logs.Append(line)
+		},
+		Log: e.log,
 	})
 	e.keepers[key] = n
 	return n
@@ -176,11 +178,9 @@ func (e *environments) collect(ctx context.Context) error {
 }
 
 // close ends all zygotes and the use of all environments.
-func (e *environments) close() {
+func (e *environments) close() error {
 	e.retain(nil)
-	if err := e.builder.Close(); err != nil {
-		e.log.Warn("environments not closed", "error", err)
-	}
+	return e.builder.Close()
 }
 
 // memory is what the zygote of rev's environment should import.
@@ -193,7 +193,7 @@ func (e *environments) memory(rev *deploy.Revision, in *python.Interpreter) *imp
 	}
 	m.list = list
 	m.first = func() python.ImportList {
-		list, err := python.NewInspector(in.Path, e.shim).FirstList(context.Background(), rev.Agent.Dir, rev.Agent.Manifest.Entrypoints)
+		list, err := python.NewInspector(in.Path, e.o.Shim).FirstList(context.Background(), rev.Agent.Dir, rev.Agent.Manifest.Entrypoints)
 		if err != nil {
 			e.log.Warn("imports not read from the sources", "error", err)
 		}
@@ -207,11 +207,6 @@ func literals(m *agent.Manifest) map[string]string {
 	plain := maps.Clone(m.EnvVars)
 	maps.DeleteFunc(plain, func(_, v string) bool { return v == "" || strings.Contains(v, "$") })
 	return plain
-}
-
-func variable(environ []string, name string) string {
-	v, _ := lookup(environ, name)
-	return v
 }
 
 // importMemory is an import list that is kept on disk. It implements

@@ -1,0 +1,122 @@
+// Package engine runs revisions of agents on this machine: it finds or builds
+// their environments, starts and ends their instances, carries calls to them
+// and gathers what they print. What serve and the platform have in common.
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+
+	"github.com/runagent/runagent/internal/deploy"
+	"github.com/runagent/runagent/internal/instance"
+	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/sandbox/none"
+	"github.com/runagent/runagent/internal/webhookcall"
+)
+
+// Options configures an Engine. Home, Shim, Logs and Log are needed.
+type Options struct {
+	// Home is where environments, import lists and agents' data are kept.
+	Home string
+	// Shim is the root of the unpacked shim.
+	Shim string
+	// Version is RunAgent's own.
+	Version string
+	// Environ is what finds an interpreter and what installers inherit;
+	// AgentEnviron is what agents get of it.
+	Environ, AgentEnviron []string
+	// Python is the interpreter to use; "" finds or builds one for each agent.
+	Python string
+	// Instances is how many each revision has; at least 1.
+	Instances int
+	// PrivateHome gives each agent a home directory of its own.
+	PrivateHome bool
+	// OnProgress is told each step of a build; nil tells nobody.
+	OnProgress func(text string)
+	// Logs gets what agents print.
+	Logs *Logbook
+	Log  *slog.Logger
+}
+
+// Engine runs revisions. It is safe for concurrent use.
+type Engine struct {
+	driver *none.Driver
+	envs   *environments
+	pools  instance.Pools
+	hooks  *webhookcall.Hooks
+	*runner
+}
+
+// New returns an Engine that runs nothing yet. The caller closes it.
+func New(o Options) *Engine {
+	if o.OnProgress == nil {
+		o.OnProgress = func(string) {}
+	}
+	e := &Engine{driver: none.New(none.Options{Log: o.Log})}
+	e.envs = newEnvironments(o, e.driver)
+	e.hooks = webhookcall.New(webhookcall.Options{MaxResult: maxResultBytes, UserAgent: "runagent/" + o.Version})
+	e.runner = &runner{o: o, envs: e.envs, pools: &e.pools, hooks: e.hooks}
+	return e
+}
+
+// Close ends what is left of zygotes and processes. The revisions have been
+// drained before.
+func (e *Engine) Close() error {
+	return errors.Join(e.envs.close(), e.driver.Close())
+}
+
+// Build implements deploy.Builder.
+func (e *Engine) Build(ctx context.Context, rev *deploy.Revision) (deploy.Environment, error) {
+	return e.envs.Build(ctx, rev)
+}
+
+// InFlight says how many calls are running.
+func (e *Engine) InFlight() int {
+	n, _ := e.pools.InFlight()
+	return n + e.hooks.InFlight()
+}
+
+// Trouble says why a revision has no instance, or nil when it has one.
+func (e *Engine) Trouble(revision string) error { return e.pools.Trouble(revision) }
+
+// RetainZygotes ends the zygotes that rev does not need.
+func (e *Engine) RetainZygotes(rev *deploy.Revision) { e.envs.retain(e.envs.zygotes(rev)) }
+
+// CollectEnvironments removes environments that nobody uses any more, now and
+// then, until ctx ends.
+func (e *Engine) CollectEnvironments(ctx context.Context) error { return e.envs.collect(ctx) }
+
+// LooksSecret reports whether a variable's value must not be shown.
+func LooksSecret(name string) bool {
+	name = strings.ToUpper(name)
+	for _, word := range []string{"KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"} {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// Lookup returns a variable of environ, which is as os.Environ gives it.
+func Lookup(environ []string, name string) (string, bool) {
+	prefix := name + "="
+	for i := len(environ) - 1; i >= 0; i-- {
+		if v, ok := strings.CutPrefix(environ[i], prefix); ok {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+func variable(environ []string, name string) string {
+	v, _ := Lookup(environ, name)
+	return v
+}
+
+var (
+	_ deploy.Builder     = (*Engine)(nil)
+	_ deploy.Pools       = (*Engine)(nil)
+	_ invocation.Invoker = (*Engine)(nil)
+)
