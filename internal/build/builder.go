@@ -61,6 +61,9 @@ type Request struct {
 	Requirements string
 	// Python is the interpreter to build upon.
 	Python *python.Interpreter
+	// Progress is told each line of the installer instead of Options.Progress,
+	// unless it is nil.
+	Progress func(line string)
 }
 
 // Env is a ready environment.
@@ -90,7 +93,7 @@ func (b *Builder) Build(ctx context.Context, req Request) (*Env, error) {
 	if p.kind == nothing {
 		return &Env{Python: req.Python, Key: p.key}, nil
 	}
-	if err := b.use(ctx, p.key); err != nil {
+	if err := b.use(ctx, p.key, p.tell); err != nil {
 		return nil, fmt.Errorf("mark environment as used: %w", err)
 	}
 	if env, ok := b.ready(p); ok {

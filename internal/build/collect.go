@@ -24,7 +24,7 @@ const (
 // use marks the environment as used by this Builder until Close, so that no
 // other removes it. The mark is a lock that is shared, on a file whose time is
 // that of the last use; the kernel takes it back however this process dies.
-func (b *Builder) use(ctx context.Context, key string) error {
+func (b *Builder) use(ctx context.Context, key string, tell func(string)) error {
 	b.mu.Lock()
 	_, held := b.used[key]
 	b.mu.Unlock()
@@ -38,7 +38,7 @@ func (b *Builder) use(ctx context.Context, key string) error {
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
-	if err := b.take(ctx, file, syscall.LOCK_SH, "these requirements were just being removed, as nobody used them; waiting for it"); err != nil {
+	if err := b.take(ctx, file, syscall.LOCK_SH, "these requirements were just being removed, as nobody used them; waiting for it", tell); err != nil {
 		file.Close()
 		return err
 	}

@@ -53,7 +53,7 @@ func (c *cellar) builder() *Builder {
 
 func (c *cellar) use(b *Builder, key string) {
 	c.t.Helper()
-	if err := b.use(c.t.Context(), key); err != nil {
+	if err := b.use(c.t.Context(), key, b.o.Progress); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -162,13 +162,13 @@ func TestUseWaitsForTheEndOfARemoval(t *testing.T) {
 	if err := os.Rename(file.Name(), filepath.Join(c.home, "envs", "key"+usedSuffix)); err != nil {
 		t.Fatal(err)
 	}
-	if err := remover.take(t.Context(), file, syscall.LOCK_EX, ""); err != nil {
+	if err := remover.take(t.Context(), file, syscall.LOCK_EX, "", remover.o.Progress); err != nil {
 		t.Fatal(err)
 	}
 	stopped := errors.New("stopped")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(stopped)
-	if err := b.use(ctx, "key"); !errors.Is(err, stopped) || !strings.Contains(said.String(), "were just being removed") {
+	if err := b.use(ctx, "key", b.o.Progress); !errors.Is(err, stopped) || !strings.Contains(said.String(), "were just being removed") {
 		t.Errorf("use: %v, said %q", err, said)
 	}
 	if err := file.Close(); err != nil {

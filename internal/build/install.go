@@ -38,9 +38,9 @@ var misleading = []string{
 // install makes the environment of p in dir and returns its interpreter.
 func (b *Builder) install(ctx context.Context, p *plan, dir string, lock *os.File) (*python.Interpreter, error) {
 	work := &installation{
-		plan: p, dir: dir, uv: b.o.UV, lock: lock, environ: installEnv(b.o.Environ, dir), tell: b.o.Progress,
+		plan: p, dir: dir, uv: b.o.UV, lock: lock, environ: installEnv(b.o.Environ, dir), tell: p.tell,
 	}
-	b.o.Progress(fmt.Sprintf("installing %s for Python %s with %s", p.name(), p.python.Version, b.installer()))
+	p.tell(fmt.Sprintf("installing %s for Python %s with %s", p.name(), p.python.Version, b.installer()))
 	steps := work.withPip
 	if b.o.UV != "" {
 		steps = work.withUV

@@ -25,7 +25,7 @@ func (b *Builder) lock(ctx context.Context, p *plan) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
-	if err := b.take(ctx, file, syscall.LOCK_EX, "another process is installing the same requirements; waiting for it"); err != nil {
+	if err := b.take(ctx, file, syscall.LOCK_EX, "another process is installing the same requirements; waiting for it", p.tell); err != nil {
 		file.Close()
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (b *Builder) lock(ctx context.Context, p *plan) (*os.File, error) {
 }
 
 // take takes a lock of the given kind, and says why it waits if it must.
-func (b *Builder) take(ctx context.Context, file *os.File, kind int, why string) error {
+func (b *Builder) take(ctx context.Context, file *os.File, kind int, why string, tell func(string)) error {
 	retry := time.NewTicker(retryLock)
 	defer retry.Stop()
 	for told := false; ; {
@@ -46,7 +46,7 @@ func (b *Builder) take(ctx context.Context, file *os.File, kind int, why string)
 		}
 		if !told {
 			told = true
-			b.o.Progress(why)
+			tell(why)
 		}
 		select {
 		case <-ctx.Done():

@@ -35,6 +35,7 @@ type plan struct {
 	file   string // absolute: what the installer is given
 	python *python.Interpreter
 	key    string
+	tell   func(line string)
 }
 
 // plan reads what req asks for. It starts no process.
@@ -43,7 +44,10 @@ func (b *Builder) plan(req Request) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the folder: %w", err)
 	}
-	p := &plan{dir: dir, python: req.Python}
+	p := &plan{dir: dir, python: req.Python, tell: b.o.Progress}
+	if req.Progress != nil {
+		p.tell = req.Progress
+	}
 	if err := p.choose(req.Requirements); err != nil {
 		return nil, err
 	}

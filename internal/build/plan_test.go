@@ -250,3 +250,20 @@ func TestLocalRequirements(t *testing.T) {
 		}
 	}
 }
+
+func TestProgressOfARequestIsItsOwn(t *testing.T) {
+	t.Parallel()
+	var told []string
+	tell := func(who string) func(string) { return func(line string) { told = append(told, who+" "+line) } }
+	b := New(Options{Home: t.TempDir(), Progress: tell("all")})
+	for _, progress := range []func(string){nil, tell("one")} {
+		p, err := b.plan(Request{Dir: t.TempDir(), Python: &python.Interpreter{}, Progress: progress})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.tell("installs")
+	}
+	if want := []string{"all installs", "one installs"}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/fault"
-	"github.com/runagent/runagent/internal/invocation"
 )
 
 // Builder makes ready environments.
@@ -28,29 +27,48 @@ type Pools interface {
 	Drain(ctx context.Context, rev *Revision)
 }
 
+// Ledger keeps how far deploys have come, so that what was killed in the
+// middle of one knows afterwards.
+type Ledger interface {
+	// Reached keeps rev.State and, of a revision that failed, why.
+	Reached(ctx context.Context, rev *Revision, why error) error
+	// Switch makes rev, in one transaction, the revision that gets the calls
+	// of its agent.
+	Switch(ctx context.Context, rev *Revision) error
+}
+
 // Options configures a Deployer. Builder, Pools and Traffic are needed.
 type Options struct {
 	Builder Builder
 	Pools   Pools
 	Traffic *Traffic
+	// Ledger may be nil: then nothing is kept.
+	Ledger Ledger
 	// DrainTimeout bounds how long a replaced revision's calls may go on.
 	DrainTimeout time.Duration
 	Log          *slog.Logger
 }
 
-// Deployer brings revisions into service, one at a time for each agent.
+// Deployer brings revisions into service: of one agent one after the other,
+// of several agents side by side. It is safe for concurrent use.
 type Deployer struct {
 	o      Options
 	ctx    context.Context // ends when draining must
 	cancel context.CancelFunc
 	drains sync.WaitGroup
 
-	mu   sync.Mutex // held for a whole deploy; guards live
-	live map[string]*Revision
+	mu    sync.Mutex // guards lanes
+	lanes map[string]*lane
 
 	current atomic.Pointer[Revision] // the one switched to last
 
 	draining sync.Map // *Revision → nothing
+}
+
+// lane is the deploys of one agent.
+type lane struct {
+	mu   sync.Mutex // held for a whole deploy; guards live
+	live *Revision
 }
 
 // New returns a Deployer.
@@ -58,48 +76,82 @@ func New(o Options) *Deployer {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Ledger == nil {
+		o.Ledger = forgetful{}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Deployer{o: o, ctx: ctx, cancel: cancel, live: map[string]*Revision{}}
+	return &Deployer{o: o, ctx: ctx, cancel: cancel, lanes: map[string]*lane{}}
 }
 
 // Deploy brings rev into service and retires the revision it replaces, whose
 // calls end on it in the background. On failure the old revision keeps
 // serving and rev ends as failed.
 func (x *Deployer) Deploy(ctx context.Context, rev *Revision) error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	rev.State = Building
-	env, err := x.o.Builder.Build(ctx, rev)
-	if err != nil {
-		return x.fail(rev, fmt.Errorf("build: %w", err))
+	l := x.lane(rev.Agent.ID)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := x.build(ctx, rev); err != nil {
+		return x.fail(ctx, rev, fmt.Errorf("build: %w", err))
 	}
-	rev.Environment, rev.State = env, Starting
-	callables, err := x.o.Pools.Start(ctx, rev)
+	callables, err := x.start(ctx, rev)
 	if err != nil {
-		return x.fail(rev, fmt.Errorf("start: %w", err))
+		return x.fail(ctx, rev, fmt.Errorf("start: %w", err))
 	}
 	if err := probe(rev, callables); err != nil {
 		x.drain(rev)
-		return x.fail(rev, fmt.Errorf("probe: %w", err))
+		return x.fail(ctx, rev, fmt.Errorf("probe: %w", err))
 	}
-	rev.Callables, rev.State = callables, Ready
-	old := x.live[rev.Agent.ID]
-	x.live[rev.Agent.ID] = rev
-	x.current.Store(rev)
-	x.o.Traffic.Switch(rev)
-	if old != nil {
+	rev.Callables = callables
+	if err := x.swap(ctx, rev); err != nil {
+		x.drain(rev)
+		return x.fail(ctx, rev, fmt.Errorf("switch: %w", err))
+	}
+	old := l.live
+	l.live = rev
+	if old != nil && old != rev {
+		x.o.Traffic.Remove(old) // what is left of it, after a change of name
 		x.drain(old)
 	}
 	return nil
 }
 
-func (x *Deployer) fail(rev *Revision, err error) error {
-	rev.State = Failed
-	return err
+func (x *Deployer) build(ctx context.Context, rev *Revision) error {
+	if err := x.reach(ctx, rev, Building); err != nil {
+		return err
+	}
+	defer since(time.Now(), &rev.Took.Build)
+	env, err := x.o.Builder.Build(ctx, rev)
+	if err != nil {
+		return err
+	}
+	rev.Environment = env
+	return nil
+}
+
+func (x *Deployer) start(ctx context.Context, rev *Revision) ([]agent.Callable, error) {
+	if err := x.reach(ctx, rev, Starting); err != nil {
+		return nil, err
+	}
+	defer since(time.Now(), &rev.Took.Start)
+	return x.o.Pools.Start(ctx, rev)
+}
+
+// swap sends the calls of rev's agent to rev: first in the ledger, which
+// survives us, then for those who call now.
+func (x *Deployer) swap(ctx context.Context, rev *Revision) error {
+	defer since(time.Now(), &rev.Took.Switch)
+	rev.State = Ready
+	if err := x.o.Ledger.Switch(ctx, rev); err != nil {
+		return err
+	}
+	x.current.Store(rev)
+	x.o.Traffic.Switch(rev)
+	return nil
 }
 
 // probe checks that every entrypoint of the manifest came up.
 func probe(rev *Revision, callables []agent.Callable) error {
+	defer since(time.Now(), &rev.Took.Probe)
 	for _, e := range rev.Agent.Manifest.Entrypoints {
 		found := false
 		for _, c := range callables {
@@ -110,6 +162,69 @@ func probe(rev *Revision, callables []agent.Callable) error {
 		}
 	}
 	return nil
+}
+
+func since(began time.Time, took *time.Duration) { *took = time.Since(began) }
+
+func (x *Deployer) reach(ctx context.Context, rev *Revision, state State) error {
+	rev.State = state
+	return x.o.Ledger.Reached(ctx, rev, nil)
+}
+
+// fail ends rev as failed. That is kept even if ctx has ended, or a restart
+// would take it for a deploy under way.
+func (x *Deployer) fail(ctx context.Context, rev *Revision, why error) error {
+	rev.State = Failed
+	if err := x.o.Ledger.Reached(context.WithoutCancel(ctx), rev, why); err != nil {
+		x.o.Log.ErrorContext(ctx, "failure of a deploy not kept", "revision", rev.ID, "error", err)
+	}
+	return why
+}
+
+// Adopt takes rev, which was brought into service by an earlier process, for
+// the one that serves. It starts nothing: that is up to Pools.
+func (x *Deployer) Adopt(rev *Revision) {
+	l := x.lane(rev.Agent.ID)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.live = rev
+	rev.State = Ready
+	x.current.Store(rev)
+	x.o.Traffic.Switch(rev)
+}
+
+// Live returns the revision of an agent that serves, or nil.
+func (x *Deployer) Live(agentID string) *Revision {
+	return x.o.Traffic.live(agentID)
+}
+
+// Withdraw takes an agent out of service, after the deploys of it that are
+// under way: keep is called before its calls go nowhere, and when it fails
+// they go on. The calls in flight end in the background.
+func (x *Deployer) Withdraw(agentID string, keep func() error) error {
+	l := x.lane(agentID)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := keep(); err != nil {
+		return err
+	}
+	if l.live != nil {
+		x.o.Traffic.Remove(l.live)
+		x.drain(l.live)
+		l.live = nil
+	}
+	return nil
+}
+
+func (x *Deployer) lane(agentID string) *lane {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	l := x.lanes[agentID]
+	if l == nil {
+		l = &lane{}
+		x.lanes[agentID] = l
+	}
+	return l
 }
 
 // drain ends rev in the background.
@@ -127,16 +242,23 @@ func (x *Deployer) drain(rev *Revision) {
 // Current returns the revision that was brought into service last, or nil.
 func (x *Deployer) Current() *Revision { return x.current.Load() }
 
-// Serving returns the revisions that have, or may start, instances.
-func (x *Deployer) Serving() []*Revision {
+// Draining returns the revisions whose last calls are ending.
+func (x *Deployer) Draining() []*Revision {
 	var revs []*Revision
-	if rev := x.current.Load(); rev != nil {
-		revs = append(revs, rev)
-	}
 	x.draining.Range(func(k, _ any) bool {
 		revs = append(revs, k.(*Revision))
 		return true
 	})
+	return revs
+}
+
+// Serving returns the revisions that have, or may start, instances, where
+// there is one agent.
+func (x *Deployer) Serving() []*Revision {
+	revs := x.Draining()
+	if rev := x.current.Load(); rev != nil {
+		revs = append([]*Revision{rev}, revs...)
+	}
 	return revs
 }
 
@@ -145,64 +267,26 @@ func (x *Deployer) Close(ctx context.Context) {
 	stop := context.AfterFunc(ctx, x.cancel)
 	defer stop()
 	x.mu.Lock()
-	for id, rev := range x.live {
-		x.drain(rev)
-		delete(x.live, id)
-	}
+	lanes := x.lanes
+	x.lanes = map[string]*lane{}
 	x.mu.Unlock()
+	for _, l := range lanes {
+		l.mu.Lock()
+		if l.live != nil {
+			x.drain(l.live)
+			l.live = nil
+		}
+		l.mu.Unlock()
+	}
 	x.drains.Wait()
 	x.cancel()
 }
 
-// Traffic says which revision the calls to each agent go to. It is safe for
-// concurrent use; reading takes no lock.
-type Traffic struct {
-	byRef sync.Map // ID, slug and name → *invocation.Target
-}
+// forgetful is a ledger that keeps nothing.
+type forgetful struct{}
 
-// Switch sends the calls to rev's agent to rev.
-func (t *Traffic) Switch(rev *Revision) {
-	target := &invocation.Target{
-		AgentID:      rev.Agent.ID,
-		Name:         rev.Agent.Name,
-		Slug:         rev.Agent.Slug,
-		AgentVersion: rev.Agent.Manifest.Version,
-		Revision:     rev.ID,
-		Callables:    rev.Callables,
-		MaxTimeout:   rev.Agent.Manifest.Resources.Timeout,
-	}
-	for _, ref := range []string{rev.Agent.ID, rev.Agent.Slug, rev.Agent.Name} {
-		t.byRef.Store(ref, target)
-	}
-}
+// Reached implements Ledger.
+func (forgetful) Reached(context.Context, *Revision, error) error { return nil }
 
-// Target implements invocation.Directory.
-func (t *Traffic) Target(_ context.Context, ref string) (*invocation.Target, error) {
-	if v, ok := t.byRef.Load(ref); ok {
-		return v.(*invocation.Target), nil
-	}
-	return nil, fault.New(fault.AgentNotFound, "agent %q not found; here is %s", ref, t.Names())
-}
-
-// Names lists the agents there are, for messages.
-func (t *Traffic) Names() string {
-	seen := map[string]bool{}
-	text := ""
-	t.byRef.Range(func(_, v any) bool {
-		target := v.(*invocation.Target)
-		if !seen[target.AgentID] {
-			seen[target.AgentID] = true
-			if text != "" {
-				text += ", "
-			}
-			text += target.Slug
-		}
-		return true
-	})
-	if text == "" {
-		return "none yet"
-	}
-	return text
-}
-
-var _ invocation.Directory = (*Traffic)(nil)
+// Switch implements Ledger.
+func (forgetful) Switch(context.Context, *Revision) error { return nil }

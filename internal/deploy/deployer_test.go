@@ -3,6 +3,8 @@ package deploy
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -144,5 +146,169 @@ func TestTrafficSaysWhatThereIs(t *testing.T) {
 	_, err := traffic.Target(t.Context(), "bot")
 	if err == nil || err.Error() != `agent "bot" not found; here is my-bot` {
 		t.Errorf("got %v", err)
+	}
+}
+
+// book is a Ledger that remembers, and fails where it is told to.
+type book struct {
+	mu     sync.Mutex // guards all that follows
+	said   []string
+	failAt State
+}
+
+func (b *book) note(rev *Revision, what string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.said = append(b.said, rev.ID+" "+what)
+	if rev.State == b.failAt {
+		return errors.New("disk full")
+	}
+	return nil
+}
+
+func (b *book) Reached(_ context.Context, rev *Revision, why error) error {
+	what := string(rev.State)
+	if why != nil {
+		what += ": " + why.Error()
+	}
+	return b.note(rev, what)
+}
+
+func (b *book) Switch(_ context.Context, rev *Revision) error { return b.note(rev, "switch") }
+
+func newKeptHouse(t *testing.T) (*house, *Deployer, *Traffic, *book) {
+	t.Helper()
+	h, x, traffic := newHouse(t)
+	b := &book{}
+	x.o.Ledger = b
+	close(h.hold)
+	return h, x, traffic, b
+}
+
+func TestLedgerKnowsEachStep(t *testing.T) {
+	t.Parallel()
+	h, x, traffic, b := newKeptHouse(t)
+	if err := x.Deploy(t.Context(), revision("r1")); err != nil {
+		t.Fatal(err)
+	}
+	h.startErr = errors.New("no such module")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := x.Deploy(ctx, revision("r2")); err == nil {
+		t.Fatal("deployed")
+	}
+	want := []string{"r1 building", "r1 starting", "r1 switch", "r2 building", "r2 starting", "r2 failed: start: no such module"}
+	if !slices.Equal(b.said, want) {
+		t.Errorf("ledger %q, want %q", b.said, want)
+	}
+	serves(t, traffic, "r1")
+}
+
+func TestALedgerThatFailsKeepsTheOldRevision(t *testing.T) {
+	t.Parallel()
+	for _, at := range []State{Building, Starting, Ready} {
+		t.Run(string(at), func(t *testing.T) {
+			t.Parallel()
+			h, x, traffic, b := newKeptHouse(t)
+			if err := x.Deploy(t.Context(), revision("r1")); err != nil {
+				t.Fatal(err)
+			}
+			b.mu.Lock()
+			b.failAt = at
+			b.mu.Unlock()
+			rev := revision("r2")
+			if err := x.Deploy(t.Context(), rev); err == nil || rev.State != Failed {
+				t.Errorf("%v, state %s", err, rev.State)
+			}
+			serves(t, traffic, "r1")
+			if at != Ready {
+				return
+			}
+			if got := <-h.drained; got != "r2" {
+				t.Errorf("drained %s, want the one that was not switched to", got)
+			}
+		})
+	}
+}
+
+func TestAgentsDeploySideBySide(t *testing.T) {
+	t.Parallel()
+	_, x, _ := newHouse(t)
+	slow := &slowBuilder{begun: make(chan string, 2), release: make(chan struct{})}
+	x.o.Builder = slow
+	done := make(chan error, 3)
+	deploy := func(agentID, id string) {
+		rev := revision(id)
+		rev.Agent.ID, rev.Agent.Name, rev.Agent.Slug = agentID, agentID, agentID
+		go func() { done <- x.Deploy(t.Context(), rev) }()
+	}
+	deploy("a", "a1")
+	first := <-slow.begun
+	deploy("a", "a2") // waits for a1
+	deploy("b", "b1")
+	if second := <-slow.begun; first != "a1" || second != "b1" {
+		t.Errorf("building %s and %s, want a1 and b1", first, second)
+	}
+	close(slow.release)
+	for range 3 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if rev := x.Live("a"); rev == nil || rev.ID != "a2" {
+		t.Errorf("a is served by %+v", rev)
+	}
+}
+
+type slowBuilder struct {
+	begun   chan string
+	release chan struct{}
+}
+
+func (b *slowBuilder) Build(_ context.Context, rev *Revision) (Environment, error) {
+	select {
+	case b.begun <- rev.ID:
+	default:
+	}
+	<-b.release
+	return Environment{}, nil
+}
+
+func TestAdoptAndWithdraw(t *testing.T) {
+	t.Parallel()
+	h, x, traffic, _ := newKeptHouse(t)
+	rev := revision("r1")
+	x.Adopt(rev)
+	serves(t, traffic, "r1")
+	if err := x.Withdraw("a-1", func() error { return errors.New("disk full") }); err == nil {
+		t.Error("withdrawn although that was not kept")
+	}
+	serves(t, traffic, "r1")
+	if err := x.Withdraw("a-1", func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := traffic.Target(t.Context(), "a-1"); fault.CodeOf(err) != fault.AgentNotFound || x.Live("a-1") != nil {
+		t.Errorf("still served: %v", err)
+	}
+	if got := <-h.drained; got != "r1" {
+		t.Errorf("drained %s", got)
+	}
+}
+
+func TestARenamedAgentLeavesNoName(t *testing.T) {
+	t.Parallel()
+	_, x, traffic, _ := newKeptHouse(t)
+	renamed := revision("r2")
+	renamed.Agent.Name, renamed.Agent.Slug = "Your Bot", "your-bot"
+	for _, rev := range []*Revision{revision("r1"), renamed} {
+		if err := x.Deploy(t.Context(), rev); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := traffic.Target(t.Context(), "my-bot"); err == nil {
+		t.Error("the old name still leads to the agent")
+	}
+	if target, err := traffic.Target(t.Context(), "your-bot"); err != nil || target.Revision != "r2" {
+		t.Errorf("%+v %v", target, err)
 	}
 }

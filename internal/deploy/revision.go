@@ -32,11 +32,17 @@ type Revision struct {
 	// Environment is what Build made.
 	Environment Environment
 	CreatedAt   time.Time
+	// Progress is told each step of the build; nil tells nobody.
+	Progress func(text string)
 
 	// State and what follows are written by the Deployer only.
 	State     State
 	Callables []agent.Callable
+	Took      Timings
 }
+
+// Timings are how long the steps of a deploy took.
+type Timings struct{ Build, Start, Probe, Switch time.Duration }
 
 // Environment is the interpreter and requirements that a revision runs with.
 type Environment struct {

@@ -30,7 +30,8 @@ func (ps *Pools) Start(ctx context.Context, s Spec) (*Pool, error) {
 func (ps *Pools) Stop(ctx context.Context, revision string) {
 	if v, ok := ps.byRevision.Load(revision); ok {
 		v.(*Pool).Stop(ctx)
-		ps.byRevision.Delete(revision)
+		// The revision may have come back meanwhile, with another pool.
+		ps.byRevision.CompareAndDelete(revision, v)
 	}
 }
 

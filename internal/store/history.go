@@ -144,11 +144,7 @@ func OpenHistory(path string, o HistoryOptions) (*History, error) {
 // setUp does what needs a disk that works: the schema, our mark among the
 // processes that share the file, and the settling of what others left.
 func (h *History) setUp() error {
-	steps, err := readMigrations(migrations, "migrations/sqlite")
-	if err != nil {
-		return err
-	}
-	if err := migrate(h.write, steps, h.o.Clock()); err != nil {
+	if err := Migrate(h.write, migrations, "migrations/sqlite", h.o.Clock()); err != nil {
 		return err
 	}
 	if err := h.mark.Set(); err != nil {

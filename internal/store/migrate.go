@@ -15,6 +15,17 @@ import (
 //go:embed migrations/sqlite/*.sql
 var migrations embed.FS
 
+// Migrate brings db forward by the steps in dir of fsys, which are named
+// 0001_what.sql, all in one transaction. A database that was written by a
+// newer runagent is refused.
+func Migrate(db *sql.DB, fsys fs.FS, dir string, now time.Time) error {
+	steps, err := readMigrations(fsys, dir)
+	if err != nil {
+		return err
+	}
+	return migrate(db, steps, now)
+}
+
 // migration is one step of a database's schema.
 type migration struct {
 	version int

@@ -55,7 +55,7 @@ func (e *environments) Build(ctx context.Context, rev *deploy.Revision) (deploy.
 	if err != nil {
 		return deploy.Environment{}, err
 	}
-	env, err := e.withRequirements(ctx, rev.Agent, base)
+	env, err := e.withRequirements(ctx, rev.Agent, base, rev.Progress)
 	if err != nil {
 		return deploy.Environment{}, err
 	}
@@ -93,11 +93,11 @@ func (e *environments) find(ctx context.Context, a *agent.Agent) (*python.Interp
 
 // withRequirements returns base with the agent's requirements, unless the
 // author chose an environment: then those are theirs to install.
-func (e *environments) withRequirements(ctx context.Context, a *agent.Agent, base *python.Interpreter) (*build.Env, error) {
+func (e *environments) withRequirements(ctx context.Context, a *agent.Agent, base *python.Interpreter, progress func(string)) (*build.Env, error) {
 	if base.Chosen() {
 		return &build.Env{Python: base, Key: base.Prefix + " " + base.Version.String(), Dir: base.Prefix}, nil
 	}
-	return e.builder.Build(ctx, build.Request{Dir: a.Dir, Requirements: a.Manifest.Requirements, Python: base})
+	return e.builder.Build(ctx, build.Request{Dir: a.Dir, Requirements: a.Manifest.Requirements, Python: base, Progress: progress})
 }
 
 // zygotes returns the zygotes that forks instances of rev, made when first
