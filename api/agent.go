@@ -4,14 +4,16 @@ import "encoding/json"
 
 // Agent is what is known about an agent.
 type Agent struct {
-	ID          string       `json:"agent_id"`
-	Name        string       `json:"name"`
-	Slug        string       `json:"slug"`
-	Description string       `json:"description,omitempty"`
-	Framework   string       `json:"framework,omitempty"`
-	Version     string       `json:"version,omitempty"`
-	Revision    string       `json:"revision,omitempty"`
-	Status      string       `json:"status" enum:"healthy,degraded,unhealthy"`
+	ID          string `json:"agent_id"`
+	Name        string `json:"name"`
+	Slug        string `json:"slug"`
+	Description string `json:"description,omitempty"`
+	Framework   string `json:"framework,omitempty"`
+	Version     string `json:"version,omitempty"`
+	Revision    string `json:"revision,omitempty"`
+	Status      string `json:"status" enum:"healthy,degraded,unhealthy"`
+	// State says, on a platform, whether it takes calls and has instances now.
+	State       string       `json:"state,omitempty" enum:"running,asleep,stopped,undeployed" doc:"On a platform: an agent that is asleep wakes up when it is called."`
 	Entrypoints []Entrypoint `json:"entrypoints"`
 }
 

@@ -32,7 +32,7 @@ func (s *Server) handleAgent(w http.ResponseWriter, r *http.Request) error {
 func wireAgent(d *Description) api.Agent {
 	a := api.Agent{
 		ID: d.Agent.ID, Name: d.Agent.Name, Slug: d.Agent.Slug,
-		Revision: d.Revision, Status: door.Worst(d.Checks),
+		Revision: d.Revision, Status: door.Worst(d.Checks), State: d.State,
 		Entrypoints: make([]api.Entrypoint, 0, len(d.Callables)),
 	}
 	if m := d.Agent.Manifest; m != nil {

@@ -29,6 +29,9 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()[door.RequestIDHeader] = []string{id}
 	defer s.fence(w, r)
 	done, err := s.guard.Admit(w, r)
+	if err == nil && !done {
+		err = s.authenticate(r)
+	}
 	if err != nil {
 		s.failDoor(w, r, err)
 		return
@@ -36,6 +39,28 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if !done {
 		s.mux.ServeHTTP(w, r)
 	}
+}
+
+// authenticate checks the caller's key, where keys are asked for. How the
+// process is, anybody may know.
+func (s *Server) authenticate(r *http.Request) error {
+	if s.o.Authenticate == nil || strings.HasPrefix(r.URL.Path, "/health/") {
+		return nil
+	}
+	return s.o.Authenticate(keyOf(r))
+}
+
+// keyOf returns the key that a request shows. Published clients show it in the
+// query, too; everybody else would only leave it in somebody's logs.
+func keyOf(r *http.Request) string {
+	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(key)
+	}
+	if strings.HasPrefix(r.URL.Path, compatPrefix+"/") && r.URL.RawQuery != "" {
+		return r.URL.Query().Get("token")
+	}
+	return ""
 }
 
 // fence keeps a panic of one request from ending the others.

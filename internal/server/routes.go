@@ -21,7 +21,7 @@ type route struct {
 // routes is every route there is.
 func (s *Server) routes() []route {
 	const get, post = http.MethodGet, http.MethodPost
-	return []route{
+	routes := []route{
 		// Calling an agent.
 		{post, "/v1/agents/{agent}/invoke", s.v1(s.handleInvoke), &openapi.Operation{ID: "invoke", Tag: "Calls",
 			Summary: "Run an entrypoint", Body: api.InvokeRequest{}, Answer: api.InvokeResponse{}, Events: true, Query: logsQuery}},
@@ -76,6 +76,34 @@ func (s *Server) routes() []route {
 		{get, compatPrefix + "/health", s.compat(s.compatDoor.Health), nil},
 		{get, compatPrefix, s.compat(s.compatDoor.Info), nil},
 		{get, compatPrefix + "/{$}", s.compat(s.compatDoor.Info), nil},
+	}
+	if s.control != nil {
+		routes = append(routes, s.controlRoutes()...)
+	}
+	return routes
+}
+
+// controlRoutes are those that only a platform has.
+func (s *Server) controlRoutes() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	const agent = "/v1/agents/{agent}"
+	return []route{
+		{get, "/v1/bundles/{digest}", s.v1(s.control.Bundle), &openapi.Operation{ID: "show-bundle", Tag: "Deploys",
+			Summary: "Whether a bundle is there", Answer: api.Bundle{}}},
+		{post, "/v1/bundles/{digest}", s.v1(s.control.Upload), nil},
+		{get, agent + "/revisions", s.v1(s.control.Revisions), &openapi.Operation{ID: "list-revisions", Tag: "Deploys",
+			Summary: "List an agent's revisions, newest first", Answer: api.RevisionList{}}},
+		{post, agent + "/revisions", s.v1(s.control.Deploy), &openapi.Operation{ID: "deploy", Tag: "Deploys",
+			Summary: "Bring a new revision into service", Body: api.DeployRequest{}, Answer: api.Revision{}}},
+		{get, agent + "/revisions/{revision}", s.v1(s.control.Revision), &openapi.Operation{ID: "show-revision", Tag: "Deploys",
+			Summary: "Show a revision", Answer: api.Revision{}}},
+		{get, agent + "/revisions/{revision}/events", s.v1(s.control.Follow), nil},
+		{post, agent + "/rollback", s.v1(s.control.Rollback), &openapi.Operation{ID: "rollback", Tag: "Deploys",
+			Summary: "Bring an earlier revision into service", Body: api.RollbackRequest{}, Answer: api.Revision{}}},
+		{post, agent + "/start", s.v1(s.control.Start), &openapi.Operation{ID: "start-agent", Tag: "Deploys",
+			Summary: "Bring a stopped agent back", Answer: api.Revision{}}},
+		{post, agent + "/stop", s.v1(s.control.Stop), nil},
+		{http.MethodDelete, agent, s.v1(s.control.Delete), nil},
 	}
 }
 

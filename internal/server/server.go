@@ -12,6 +12,7 @@ import (
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/server/compat"
+	"github.com/runagent/runagent/internal/server/control"
 	"github.com/runagent/runagent/internal/server/door"
 	"github.com/runagent/runagent/internal/server/openapi"
 )
@@ -54,6 +55,11 @@ type Options struct {
 	Version string
 	// Checks adds the server's own checks to /health. It may be nil.
 	Checks func(ctx context.Context) []api.Check
+	// Platform adds the routes of those who deploy. It may be nil.
+	Platform control.Platform
+	// Authenticate returns an error for a key that may not call, "" included.
+	// Nil lets everybody call.
+	Authenticate func(key string) error
 	// Hosts are the names a request's Host may have beside the loopback ones;
 	// "*" allows any.
 	Hosts []string
@@ -87,6 +93,7 @@ type Server struct {
 	o          Options
 	door       *door.Door
 	compatDoor *compat.Door
+	control    *control.Door // nil without a platform
 	guard      door.Guard
 	mux        *http.ServeMux
 	http       *http.Server
@@ -117,6 +124,9 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.compatDoor = compat.New(s.door)
+	if o.Platform != nil {
+		s.control = control.New(s.door, o.Platform)
+	}
 	s.docs = openapi.Page()
 	routes := s.routes()
 	if s.spec, err = openapi.New(o.Version, described(routes)); err != nil {

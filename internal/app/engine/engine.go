@@ -31,8 +31,9 @@ type Options struct {
 	Python string
 	// Instances is how many each revision has; at least 1.
 	Instances int
-	// PrivateHome gives each agent a home directory of its own.
-	PrivateHome bool
+	// Deployed says that folders come from elsewhere: their agents get a home
+	// directory of their own, and no virtual environment is looked for in them.
+	Deployed bool
 	// OnProgress is told each step of a build; nil tells nobody.
 	OnProgress func(text string)
 	// Logs gets what agents print.
@@ -83,6 +84,14 @@ func (e *Engine) Trouble(revision string) error { return e.pools.Trouble(revisio
 
 // RetainZygotes ends the zygotes that rev does not need.
 func (e *Engine) RetainZygotes(rev *deploy.Revision) { e.envs.retain(e.envs.zygotes(rev)) }
+
+// Warm reports whether an instance of rev would be forked from a zygote that
+// is there already.
+func (e *Engine) Warm(rev *deploy.Revision) bool { return e.envs.warm(rev) }
+
+// TrimZygotes ends the zygotes that none of the given revisions needs, but for
+// the spare ones used last.
+func (e *Engine) TrimZygotes(needed []*deploy.Revision, spare int) { e.envs.trim(needed, spare) }
 
 // CollectEnvironments removes environments that nobody uses any more, now and
 // then, until ctx ends.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,7 +31,7 @@ type environments struct {
 	mu      sync.Mutex // guards all that follows
 	found   map[python.FindOptions]*python.Interpreter
 	built   map[string]*python.Interpreter // by environment key
-	keepers map[string]*zygote.Keeper      // by agent, environment key and start variables
+	keepers map[string]*keeper             // by agent, environment key and start variables
 }
 
 func newEnvironments(o Options, driver sandbox.Driver) *environments {
@@ -42,7 +43,7 @@ func newEnvironments(o Options, driver sandbox.Driver) *environments {
 		}),
 		log:   o.Log,
 		found: map[python.FindOptions]*python.Interpreter{}, built: map[string]*python.Interpreter{},
-		keepers: map[string]*zygote.Keeper{},
+		keepers: map[string]*keeper{},
 	}
 }
 
@@ -72,6 +73,9 @@ func (e *environments) find(ctx context.Context, a *agent.Agent) (*python.Interp
 	o := python.FindOptions{
 		Explicit: e.o.Python, VirtualEnv: variable(e.o.Environ, "VIRTUAL_ENV"), Dir: a.Dir,
 		Path: variable(e.o.Environ, "PATH"), Requires: a.Manifest.Python,
+	}
+	if e.o.Deployed {
+		o.VirtualEnv, o.Dir = "", ""
 	}
 	e.mu.Lock()
 	in := e.found[o]
@@ -109,11 +113,11 @@ func (e *environments) zygotes(rev *deploy.Revision) *zygote.Keeper {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	env := in.StartEnv(e.o.AgentEnviron, literals(rev.Agent.Manifest))
 	id := rev.Agent.ID
-	key := id + "\x00" + rev.Environment.Key + "\x00" + strings.Join(env, "\x00")
+	key, env := e.keeperKey(rev, in)
 	if n := e.keepers[key]; n != nil {
-		return n
+		n.used = time.Now()
+		return n.Keeper
 	}
 	n := zygote.NewKeeper(zygote.Options{
 		Driver: e.driver,
@@ -126,8 +130,62 @@ func (e *environments) zygotes(rev *deploy.Revision) *zygote.Keeper {
 		},
 		Log: e.log,
 	})
-	e.keepers[key] = n
+	e.keepers[key] = &keeper{n, time.Now()}
 	return n
+}
+
+// keeper is a keeper of zygotes and when it was last asked for.
+type keeper struct {
+	*zygote.Keeper
+	used time.Time
+}
+
+// keeperKey names the zygotes of rev, and is the environment they start with.
+func (e *environments) keeperKey(rev *deploy.Revision, in *python.Interpreter) (key string, env []string) {
+	env = in.StartEnv(e.o.AgentEnviron, literals(rev.Agent.Manifest))
+	return rev.Agent.ID + "\x00" + rev.Environment.Key + "\x00" + strings.Join(env, "\x00"), env
+}
+
+// warm reports whether the zygote of rev is there.
+func (e *environments) warm(rev *deploy.Revision) bool {
+	in := e.interpreter(rev)
+	if in == nil {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	key, _ := e.keeperKey(rev, in)
+	n := e.keepers[key]
+	return n != nil && n.Current() != nil
+}
+
+// trim ends the keepers that no needed revision has, but for the spare ones
+// used last.
+func (e *environments) trim(needed []*deploy.Revision, spare int) {
+	keep := map[string]bool{}
+	for _, rev := range needed {
+		if in := e.interpreter(rev); in != nil {
+			key, _ := e.keeperKey(rev, in)
+			keep[key] = true
+		}
+	}
+	e.mu.Lock()
+	var idle []string
+	for key := range e.keepers {
+		if !keep[key] {
+			idle = append(idle, key)
+		}
+	}
+	slices.SortFunc(idle, func(a, b string) int { return e.keepers[b].used.Compare(e.keepers[a].used) })
+	var old []*keeper
+	for _, key := range idle[min(spare, len(idle)):] {
+		old = append(old, e.keepers[key])
+		delete(e.keepers, key)
+	}
+	e.mu.Unlock()
+	for _, n := range old {
+		n.Close()
+	}
 }
 
 // interpreter returns what Build found or made for rev.
@@ -140,9 +198,9 @@ func (e *environments) interpreter(rev *deploy.Revision) *python.Interpreter {
 // retain ends the keepers that no given revision needs.
 func (e *environments) retain(n *zygote.Keeper) {
 	e.mu.Lock()
-	var old []*zygote.Keeper
+	var old []*keeper
 	for key, other := range e.keepers {
-		if other != n {
+		if other.Keeper != n {
 			old = append(old, other)
 			delete(e.keepers, key)
 		}

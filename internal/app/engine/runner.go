@@ -90,7 +90,7 @@ func (r *runner) admission(rev *deploy.Revision) (instance.Admission, error) {
 		return instance.Admission{}, err
 	}
 	home := map[string]string{}
-	if r.o.PrivateHome {
+	if r.o.Deployed {
 		home["HOME"] = filepath.Join(data, "home")
 		if err := os.MkdirAll(home["HOME"], 0o700); err != nil {
 			return instance.Admission{}, err

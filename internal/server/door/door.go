@@ -39,6 +39,8 @@ type Description struct {
 	Revision string
 	// Callables are as the last ready instance reported them.
 	Callables []agent.Callable
+	// State is running, asleep, stopped or undeployed; "" where there is no telling.
+	State string
 	// Checks say how the agent is, for example that a save does not load.
 	Checks []api.Check
 }

@@ -98,6 +98,8 @@ func SetErrorHeaders(h http.Header, f *fault.Error) {
 			wait = defaultRetryAfter
 		}
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	case fault.InvalidKey:
+		h.Set("WWW-Authenticate", "Bearer")
 	case fault.RequestTimeout, fault.PayloadTooLarge:
 		// What is left of the body is not worth reading.
 		h.Set("Connection", "close")

@@ -79,6 +79,10 @@ type request struct {
 	query  url.Values
 	body   any
 	accept string
+	// raw is a body that is no JSON, of the given size and type.
+	raw     io.Reader
+	rawSize int64
+	rawType string
 }
 
 // send does the request and returns the answer if it is a success; the caller
@@ -115,6 +119,10 @@ func (c *Client) build(ctx context.Context, r request) (*http.Request, error) {
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	if r.raw != nil {
+		req.Body, req.ContentLength = io.NopCloser(r.raw), r.rawSize
+		req.Header.Set("Content-Type", r.rawType)
+	}
 	req.Header.Set("Accept", "application/json")
 	if r.accept != "" {
 		req.Header.Set("Accept", r.accept)
@@ -136,6 +144,15 @@ func (c *Client) address(r request) string {
 		address += "?" + r.query.Encode()
 	}
 	return address
+}
+
+// do does a request whose answer holds nothing.
+func (c *Client) do(ctx context.Context, r request) error {
+	res, err := c.send(ctx, r)
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
 }
 
 // fetch does the request and decodes its answer into into. Fields it does not

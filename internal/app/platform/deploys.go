@@ -1,0 +1,348 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/app/engine"
+	"github.com/runagent/runagent/internal/bundle"
+	"github.com/runagent/runagent/internal/deploy"
+	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/server/control"
+	"github.com/runagent/runagent/internal/store/state"
+)
+
+// revisionsShown bounds a list of revisions.
+const revisionsShown = 100
+
+// Bundle implements control.Bundles.
+func (s *service) Bundle(ctx context.Context, digest string) (api.Bundle, error) {
+	if !bundle.ValidDigest(digest) {
+		return api.Bundle{}, fault.New(fault.Validation, "%q is not a digest", digest).WithField("digest")
+	}
+	sum, ok, err := s.state.Bundle(ctx, digest)
+	if err != nil {
+		return api.Bundle{}, err
+	}
+	if _, err := os.Stat(s.folders.bundle(digest)); !ok || err != nil {
+		return api.Bundle{}, fault.New(fault.NotFound, "the bundle %s is not here", digest).WithSuggestion("Upload it first.")
+	}
+	return wireBundle(sum), nil
+}
+
+// StoreBundle implements control.Bundles.
+func (s *service) StoreBundle(ctx context.Context, digest string, body io.Reader) (api.Bundle, error) {
+	if !bundle.ValidDigest(digest) {
+		return api.Bundle{}, fault.New(fault.Validation, "%q is not a digest", digest).WithField("digest")
+	}
+	sum, err := s.folders.store(body, digest, s.o.Limits)
+	if err != nil {
+		return api.Bundle{}, err
+	}
+	if err := s.state.AddBundle(ctx, sum); err != nil {
+		return api.Bundle{}, err
+	}
+	return wireBundle(sum), nil
+}
+
+func wireBundle(s bundle.Summary) api.Bundle {
+	return api.Bundle{Digest: s.Digest, Packed: s.Packed, Bytes: s.Bytes, Files: s.Files}
+}
+
+// Deploy implements control.Deploys: it records a new revision of the agent
+// and begins to bring it into service.
+func (s *service) Deploy(ctx context.Context, ref string, req api.DeployRequest) (api.Revision, error) {
+	if _, err := s.Bundle(ctx, req.Digest); err != nil {
+		return api.Revision{}, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return api.Revision{}, fmt.Errorf("make an ID: %w", err)
+	}
+	kept := state.Revision{ID: id.String(), Digest: req.Digest, Message: req.Message, Vars: req.Env}
+	s.codes.take(kept.ID)
+	rev, err := s.load(ctx, kept)
+	if err == nil {
+		err = s.register(ctx, ref, rev.Agent)
+	}
+	if err == nil {
+		kept.AgentID = rev.Agent.ID
+		_, err = s.state.AddRevision(ctx, kept)
+	}
+	if err != nil {
+		s.giveCode(kept.ID)
+		return api.Revision{}, err
+	}
+	return s.begin(ctx, rev)
+}
+
+// load makes the revision that is kept so, from its bundle.
+func (s *service) load(ctx context.Context, kept state.Revision) (*deploy.Revision, error) {
+	dir, err := s.folders.unpack(ctx, kept.ID, kept.Digest, s.o.Limits)
+	if err != nil {
+		return nil, err
+	}
+	a, problems := agent.Load(dir, agent.LoadOptions{Shown: agent.ManifestName})
+	if err := problems.Err(); err != nil {
+		return nil, fault.New(fault.Validation, "%w", err)
+	}
+	if err := agent.CheckSources(a.Manifest, nil).Err(); err != nil {
+		return nil, fault.New(fault.Validation, "%w", err)
+	}
+	expanded, problems := agent.ExpandEnv(a.Manifest, func(name string) (string, bool) {
+		v, ok := kept.Vars[name]
+		return v, ok
+	})
+	if err := problems.Err(); err != nil {
+		return nil, fault.New(fault.Validation, "%w", err).WithSuggestion("Give the variable a value with --env NAME=VALUE.")
+	}
+	maps.Copy(expanded, kept.Vars)
+	a.ID = kept.AgentID
+	return &deploy.Revision{
+		ID: kept.ID, Agent: a, Vars: expanded, Environment: kept.Environment, Callables: kept.Callables,
+		CreatedAt: kept.CreatedAt, State: deploy.Pending,
+	}, nil
+}
+
+// register decides which agent a is, and gives it its ID.
+func (s *service) register(ctx context.Context, ref string, a *agent.Agent) error {
+	own := a.Manifest.AgentID
+	if ref != a.Slug && ref != a.Name && (own == "" || ref != own) {
+		return fault.New(fault.Validation, "the bundle is of agent %q, not %q", a.Slug, ref).WithField("agent")
+	}
+	agents, err := s.state.Agents(ctx)
+	if err != nil {
+		return err
+	}
+	for _, known := range agents {
+		switch {
+		case known.ID == own && known.Slug != a.Slug:
+			return fault.New(fault.Conflict, "the manifest's agent_id is that of agent %q, which has another name", known.Name).
+				WithSuggestion("Remove agent_id from %s for a new agent, or delete the other one first.", agent.ManifestName)
+		case known.Slug != a.Slug:
+		case own != "" && known.ID != own, own == "" && known.Name != a.Name:
+			return fault.New(fault.Conflict, "the name %q is taken by another agent, %q with the ID %s", a.Slug, known.Name, known.ID).
+				WithSuggestion("Choose another agent_name, or write that agent_id into %s.", agent.ManifestName)
+		default:
+			a.ID = known.ID
+		}
+	}
+	if a.ID == "" {
+		a.ID = own
+	}
+	if a.ID == "" {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return fmt.Errorf("make an ID: %w", err)
+		}
+		a.ID = id.String()
+	}
+	return s.state.RegisterAgent(ctx, state.Agent{ID: a.ID, Slug: a.Slug, Name: a.Name})
+}
+
+// begin brings rev into service in the background; its code was taken.
+func (s *service) begin(ctx context.Context, rev *deploy.Revision) (api.Revision, error) {
+	s.logs.Mask(rev.Agent.ID, secretsIn(rev.Vars))
+	s.progress.begin(rev.ID)
+	rev.Progress = func(text string) { s.progress.tell(rev.ID, api.DeployEvent{Text: text}) }
+	s.deploys.Go(func() { s.bring(rev) })
+	return s.Revision(ctx, rev.Agent.ID, rev.ID)
+}
+
+func secretsIn(vars map[string]string) []string {
+	var secrets []string
+	for name, value := range vars {
+		if engine.LooksSecret(name) {
+			secrets = append(secrets, value)
+		}
+	}
+	return secrets
+}
+
+// bring takes rev through the steps of a deploy, and tells how that went.
+func (s *service) bring(rev *deploy.Revision) {
+	began := time.Now()
+	err := s.deployer.Deploy(s.life, rev)
+	s.giveCode(rev.ID)
+	s.o.Log.Info("deploy ended", "agent_id", rev.Agent.ID, "revision", rev.ID, "duration", time.Since(began).Seconds(), "error", err)
+	end, err := s.Revision(context.WithoutCancel(s.life), rev.Agent.ID, rev.ID)
+	if err != nil { // its agent was deleted meanwhile
+		end = api.Revision{ID: rev.ID, AgentID: rev.Agent.ID, Agent: rev.Agent.Slug, State: string(deploy.Failed), Error: err.Error()}
+	}
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	end.Timings = &api.DeployTimings{Build: ms(rev.Took.Build), Start: ms(rev.Took.Start), Probe: ms(rev.Took.Probe), Switch: ms(rev.Took.Switch)}
+	s.progress.tell(rev.ID, api.DeployEvent{Step: end.State, Revision: &end})
+}
+
+// giveCode ends one use of a revision's code, which goes unless it serves.
+func (s *service) giveCode(revision string) {
+	s.codes.give(revision, func() bool { return s.standby.place(revision) == nil }, func() {
+		s.note("code not removed", os.RemoveAll(s.folders.code(revision)))
+	})
+}
+
+// forget removes what a revision leaves that gets no more calls, and its
+// agent if that was deleted.
+func (s *service) forget(rev *deploy.Revision) {
+	s.codes.take(rev.ID)
+	s.giveCode(rev.ID)
+	_, err := s.state.Agent(context.Background(), rev.Agent.ID)
+	if fault.CodeOf(err) == fault.AgentNotFound {
+		s.note("data of a deleted agent not removed", os.RemoveAll(filepath.Join(s.o.Data, "data", rev.Agent.ID)))
+	}
+}
+
+// Rollback implements control.Deploys.
+func (s *service) Rollback(ctx context.Context, ref string, req api.RollbackRequest) (api.Revision, error) {
+	a, err := s.state.Agent(ctx, ref)
+	if err != nil {
+		return api.Revision{}, err
+	}
+	kept, err := s.wanted(ctx, a.ID, req.Revision)
+	switch {
+	case err != nil:
+		return api.Revision{}, err
+	case kept.Percent > 0 && !a.Stopped:
+		return api.Revision{}, fault.New(fault.Conflict, "revision %d serves already", kept.Number)
+	case kept.ServedAt.IsZero():
+		return api.Revision{}, fault.New(fault.Conflict, "revision %d has never served", kept.Number).
+			WithSuggestion("`runagent revisions %s` shows those that have.", a.Slug)
+	}
+	return s.again(ctx, kept)
+}
+
+func (s *service) wanted(ctx context.Context, agentID, revision string) (state.Revision, error) {
+	if revision == "" {
+		return s.state.Previous(ctx, agentID)
+	}
+	return s.state.Revision(ctx, agentID, revision)
+}
+
+// again brings a revision that served before into service.
+func (s *service) again(ctx context.Context, kept state.Revision) (api.Revision, error) {
+	s.codes.take(kept.ID)
+	rev, err := s.load(ctx, kept)
+	if err != nil {
+		s.giveCode(kept.ID)
+		return api.Revision{}, err
+	}
+	return s.begin(ctx, rev)
+}
+
+// StartAgent implements control.Lifecycle.
+func (s *service) StartAgent(ctx context.Context, ref string) (api.Revision, error) {
+	a, err := s.state.Agent(ctx, ref)
+	if err != nil {
+		return api.Revision{}, err
+	}
+	if a.Live == "" {
+		return api.Revision{}, fault.New(fault.Conflict, "no revision of agent %q has come into service", a.Name).
+			WithSuggestion("Deploy it first: `runagent deploy DIR`.")
+	}
+	if !a.Stopped {
+		return s.Revision(ctx, a.ID, a.Live)
+	}
+	kept, err := s.state.Revision(ctx, a.ID, a.Live)
+	if err != nil {
+		return api.Revision{}, err
+	}
+	return s.again(ctx, kept)
+}
+
+// StopAgent implements control.Lifecycle.
+func (s *service) StopAgent(ctx context.Context, ref string) error {
+	a, err := s.state.Agent(ctx, ref)
+	if err != nil {
+		return err
+	}
+	return s.deployer.Withdraw(a.ID, func() error { return s.state.SetStopped(ctx, a.ID, true) })
+}
+
+// DeleteAgent implements control.Lifecycle.
+func (s *service) DeleteAgent(ctx context.Context, ref string) error {
+	a, err := s.state.Agent(ctx, ref)
+	if err != nil {
+		return err
+	}
+	serves := s.deployer.Live(a.ID) != nil
+	err = s.deployer.Withdraw(a.ID, func() error { return s.state.DeleteAgent(ctx, a.ID) })
+	if err == nil && !serves {
+		err = os.RemoveAll(filepath.Join(s.o.Data, "data", a.ID))
+	}
+	return err
+}
+
+// Revisions implements control.Deploys.
+func (s *service) Revisions(ctx context.Context, ref string) ([]api.Revision, error) {
+	a, err := s.state.Agent(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := s.state.Revisions(ctx, a.ID, revisionsShown)
+	if err != nil {
+		return nil, err
+	}
+	revs := make([]api.Revision, len(kept))
+	for i := range kept {
+		revs[i] = s.wire(&a, &kept[i])
+	}
+	return revs, nil
+}
+
+// Revision implements control.Deploys.
+func (s *service) Revision(ctx context.Context, ref, revision string) (api.Revision, error) {
+	a, err := s.state.Agent(ctx, ref)
+	if err != nil {
+		return api.Revision{}, err
+	}
+	kept, err := s.state.Revision(ctx, a.ID, revision)
+	if err != nil {
+		return api.Revision{}, err
+	}
+	return s.wire(&a, &kept), nil
+}
+
+func (s *service) wire(a *state.Agent, r *state.Revision) api.Revision {
+	w := api.Revision{
+		ID: r.ID, Number: r.Number, Agent: a.Slug, AgentID: a.ID, State: string(r.State), Percent: r.Percent,
+		Digest: r.Digest, Message: r.Message, CreatedAt: r.CreatedAt, Timings: s.progress.timings(r.ID),
+	}
+	w.Error, w.Traceback, _ = strings.Cut(r.Reason, "\n")
+	if !r.ServedAt.IsZero() {
+		w.ServedAt = &r.ServedAt
+	}
+	return w
+}
+
+// FollowDeploy implements control.Deploys.
+func (s *service) FollowDeploy(ctx context.Context, ref, revision string, emit func(api.DeployEvent) error) error {
+	r, err := s.Revision(ctx, ref, revision)
+	if err != nil {
+		return err
+	}
+	known, err := s.progress.follow(ctx, r.ID, emit)
+	if err != nil || known {
+		return err
+	}
+	if !r.Done() {
+		return errors.New("a deploy under way is not remembered")
+	}
+	return emit(api.DeployEvent{Step: r.State, Revision: &r})
+}
+
+var (
+	_ control.Bundles   = (*service)(nil)
+	_ control.Deploys   = (*service)(nil)
+	_ control.Lifecycle = (*service)(nil)
+)

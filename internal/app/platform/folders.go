@@ -1,0 +1,190 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/runagent/runagent/internal/bundle"
+	"github.com/runagent/runagent/internal/fault"
+)
+
+// folders is where the platform keeps what is no row of a table: bundles, and
+// the unpacked code of revisions that serve or may serve at once.
+type folders struct{ data string }
+
+// uploadPrefix begins the names of uploads that have not ended.
+const uploadPrefix = "upload-"
+
+func (f folders) bundles() string { return filepath.Join(f.data, "bundles") }
+
+func (f folders) bundle(digest string) string {
+	return filepath.Join(f.bundles(), bundle.FileName(digest))
+}
+
+func (f folders) codes() string { return filepath.Join(f.data, "code") }
+
+// code is the folder of a revision's code.
+func (f folders) code(revision string) string { return filepath.Join(f.codes(), revision) }
+
+// make makes the folders, and removes what a server that was killed left
+// half-made.
+func (f folders) make() error {
+	for _, dir := range []string{f.bundles(), f.codes()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("make data folder: %w", err)
+		}
+	}
+	entries, err := os.ReadDir(f.bundles())
+	if err != nil {
+		return fmt.Errorf("read data folder: %w", err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), uploadPrefix) {
+			if err := os.Remove(filepath.Join(f.bundles(), e.Name())); err != nil {
+				return fmt.Errorf("remove a half-made upload: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// lock takes the data folder for this process; the kernel gives it back
+// however the process ends.
+func (f folders) lock() (release func(), err error) {
+	if err := os.MkdirAll(f.data, 0o700); err != nil {
+		return nil, fmt.Errorf("make data folder: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(f.data, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock data folder: %w", err)
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = file.Close() // the lock is what matters
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fault.New(fault.Conflict, "another platform is running on the data folder %s", f.data).
+				WithSuggestion("Stop it first, or give this one another folder with --data.")
+		}
+		return nil, fmt.Errorf("lock data folder: %w", err)
+	}
+	return func() { _ = file.Close() }, nil
+}
+
+// store keeps the bundle read from r, which must have the given digest.
+func (f folders) store(r io.Reader, digest string, limits bundle.Limits) (sum bundle.Summary, err error) {
+	temp, err := os.CreateTemp(f.bundles(), uploadPrefix+"*")
+	if err != nil {
+		return sum, fmt.Errorf("store bundle: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(temp.Name()))
+		}
+	}()
+	defer temp.Close()
+	if sum, err = bundle.Check(io.TeeReader(r, temp), limits); err != nil {
+		return sum, err
+	}
+	if sum.Digest != digest {
+		return sum, fault.New(fault.Validation, "what was uploaded is not the bundle %s", digest).WithSuggestion("Upload it again.")
+	}
+	if err = temp.Sync(); err == nil {
+		err = temp.Close()
+	}
+	if err == nil {
+		err = os.Rename(temp.Name(), f.bundle(digest))
+	}
+	if err == nil {
+		err = syncFolder(f.bundles())
+	}
+	if err != nil {
+		return sum, fmt.Errorf("store bundle: %w", err)
+	}
+	return sum, nil
+}
+
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// unpack makes the folder of a revision's code from its bundle. One that is
+// there is whole.
+func (f folders) unpack(ctx context.Context, revision, digest string, limits bundle.Limits) (dir string, err error) {
+	dir = f.code(revision)
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	packed, err := os.Open(f.bundle(digest))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fault.New(fault.NotFound, "the bundle %s is not here", digest).WithSuggestion("Upload it first.")
+	}
+	if err != nil {
+		return "", fmt.Errorf("unpack bundle: %w", err)
+	}
+	defer packed.Close()
+	temp := dir + ".new"
+	if err := os.RemoveAll(temp); err != nil {
+		return "", fmt.Errorf("unpack bundle: %w", err)
+	}
+	sum, err := bundle.Unpack(until{ctx, packed}, temp, limits)
+	if err == nil && sum.Digest != digest {
+		err = fmt.Errorf("the bundle %s was changed on the disk", digest)
+	}
+	if err == nil {
+		err = os.Rename(temp, dir)
+	}
+	if err != nil {
+		return "", errors.Join(err, os.RemoveAll(temp))
+	}
+	return dir, nil
+}
+
+// until is a reader whose reads fail once ctx has ended.
+type until struct {
+	ctx context.Context //nolint:containedctx // of one unpack
+	r   io.Reader
+}
+
+// Read implements io.Reader.
+func (u until) Read(b []byte) (int, error) {
+	if u.ctx.Err() != nil {
+		return 0, context.Cause(u.ctx)
+	}
+	return u.r.Read(b)
+}
+
+// removeCodeBut removes the code of all revisions but those given.
+func (f folders) removeCodeBut(keep map[string]bool) error {
+	entries, err := os.ReadDir(f.codes())
+	if err != nil {
+		return fmt.Errorf("read data folder: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		if !keep[e.Name()] {
+			errs = append(errs, os.RemoveAll(filepath.Join(f.codes(), e.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// removeBundles removes bundles that nothing is made from any more.
+func (f folders) removeBundles(digests []string) error {
+	var errs []error
+	for _, digest := range digests {
+		if err := os.Remove(f.bundle(digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

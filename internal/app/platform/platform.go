@@ -1,0 +1,307 @@
+// Package platform wires the platform: many agents on one machine, each
+// brought into service by deploys, behind one address that asks for keys.
+package platform
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/runagent/runagent/internal/app/engine"
+	"github.com/runagent/runagent/internal/auth"
+	"github.com/runagent/runagent/internal/bundle"
+	"github.com/runagent/runagent/internal/deploy"
+	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/server"
+	"github.com/runagent/runagent/internal/store"
+	"github.com/runagent/runagent/internal/store/state"
+	"github.com/runagent/runagent/shim"
+)
+
+// DefaultListen is where a platform listens unless told otherwise.
+const DefaultListen = "127.0.0.1:8460"
+
+const (
+	stateName   = "state.db"
+	historyName = "history.db"
+	// spareZygotes is how many agents without instances keep their zygote:
+	// some 20 MB each, against a cold start.
+	spareZygotes = 16
+	// wokenAtStart is how many of the agents that served last get instances at
+	// once when the platform starts.
+	wokenAtStart = 8
+	// forgetBundles is how old a bundle must be that no revision was made of.
+	forgetBundles = 24 * time.Hour
+)
+
+// Options says how a platform runs. The command line has checked each field.
+type Options struct {
+	// Data is the folder that holds all there is.
+	Data string
+	// Listen is the address, host:port.
+	Listen string
+	// AdminKeyFile is where the key of the first start is written, "" to show it.
+	AdminKeyFile string
+	// Insecure lets other machines call.
+	Insecure bool
+	// Environ is the environment of this process; agents get little of it.
+	Environ []string
+	Version string
+	// Builds is how many environments are built at once.
+	Builds int
+	// Idle is how long an agent without calls keeps its instances.
+	Idle time.Duration
+	// DrainTimeout bounds the calls on a revision that was replaced.
+	DrainTimeout time.Duration
+	// ShutdownTimeout bounds the calls in flight at the end.
+	ShutdownTimeout time.Duration
+	// Hurry is closed when the operator asks a second time to stop.
+	Hurry <-chan struct{}
+	// Limits bound bundles.
+	Limits  bundle.Limits
+	Console Console
+	Log     *slog.Logger
+}
+
+// Console shows the operator what happens.
+type Console interface {
+	// OnKey tells the admin key, once; it is not kept anywhere.
+	OnKey(key string)
+	// OnKeyFile tells where the admin key was written.
+	OnKeyFile(path string)
+	// OnReady tells that calls are answered, and how many agents there are.
+	OnReady(url string, agents int, took time.Duration)
+	// OnStop tells that no more calls are taken and inFlight are awaited.
+	OnStop(inFlight int, timeout time.Duration)
+}
+
+// service is one running platform.
+type service struct {
+	o        Options
+	began    time.Time
+	folders  folders
+	state    *state.DB
+	history  *store.History
+	logs     *engine.Logbook
+	engine   *engine.Engine
+	standby  *standby
+	traffic  deploy.Traffic
+	deployer *deploy.Deployer
+	progress *progress
+	executor *invocation.Executor
+	server   *server.Server
+	listener net.Listener
+	builds   chan struct{} // a slot of each build under way
+
+	// life ends when deploys under way must.
+	life    context.Context //nolint:containedctx // of all deploys
+	endLife context.CancelFunc
+	deploys sync.WaitGroup
+	codes   codeUse
+
+	ends []func(context.Context)
+}
+
+// Start runs a platform until ctx ends, then lets the calls in flight end and
+// stops everything in reverse. Errors that the operator can mend are *fault.Error.
+func Start(ctx context.Context, o Options) error {
+	s := &service{o: o, began: time.Now(), folders: folders{o.Data}, progress: newProgress(), builds: make(chan struct{}, max(1, o.Builds))}
+	defer func() { s.stop(ctx) }()
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	if err := s.makeEngine(); err != nil {
+		return err
+	}
+	live, err := s.restore(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	return s.run(ctx, live)
+}
+
+// open opens the data folder and what is kept in it.
+func (s *service) open(ctx context.Context) error {
+	release, err := s.folders.lock()
+	if err != nil {
+		return err
+	}
+	s.own(func(context.Context) { release() })
+	if err := s.folders.make(); err != nil {
+		return err
+	}
+	if s.state, err = state.Open(filepath.Join(s.o.Data, stateName), time.Now); err != nil {
+		return err
+	}
+	s.own(func(context.Context) { s.note("state not closed", s.state.Close()) })
+	s.history, err = store.OpenHistory(filepath.Join(s.o.Data, historyName), store.HistoryOptions{Log: s.o.Log})
+	if err != nil {
+		return fmt.Errorf("open the records: %w", err)
+	}
+	s.own(func(context.Context) { s.note("records not closed", s.history.Close()) })
+	s.background("records", s.history.Run)
+	if n, err := s.state.SettleInterrupted(ctx); err != nil {
+		return err
+	} else if n > 0 {
+		s.o.Log.Warn("deploys were under way when the platform ended", "revisions", n)
+	}
+	gone, err := s.state.ForgetUnusedBundles(ctx, time.Now().Add(-forgetBundles))
+	if err != nil {
+		return err
+	}
+	s.note("unused bundles not removed", s.folders.removeBundles(gone))
+	return nil
+}
+
+// makeEngine builds what runs revisions and brings them into service.
+func (s *service) makeEngine() error {
+	root, err := shim.Extract(s.o.Data)
+	if err != nil {
+		return fmt.Errorf("unpack the shim: %w", err)
+	}
+	s.logs = engine.NewLogbook(s.history, func(invocation.LogLine) {})
+	s.engine = engine.New(engine.Options{
+		Home: s.o.Data, Shim: root, Version: s.o.Version, Environ: buildEnviron(s.o.Environ), AgentEnviron: agentEnviron(s.o.Environ),
+		Instances: 1, Deployed: true, Logs: s.logs, Log: s.o.Log,
+	})
+	s.own(func(context.Context) { s.note("engine not closed", s.engine.Close()) })
+	s.standby = newStandby(standbyOptions{
+		Machine: queuedBuilds{s.engine, s.builds}, Idle: s.o.Idle, Linger: linger, OnGone: s.forget, Log: s.o.Log,
+		OnSleep: func() { s.engine.TrimZygotes(s.standby.Awake(), spareZygotes) },
+	})
+	s.own(func(context.Context) { s.standby.close() })
+	s.deployer = deploy.New(deploy.Options{
+		Builder: queuedBuilds{s.engine, s.builds}, Pools: s.standby, Traffic: &s.traffic,
+		Ledger: ledger{s.state, s.progress}, DrainTimeout: s.o.DrainTimeout, Log: s.o.Log,
+	})
+	s.own(s.deployer.Close)
+	s.life, s.endLife = context.WithCancel(context.Background())
+	s.own(func(context.Context) {
+		s.endLife()
+		s.deploys.Wait()
+	})
+	s.background("sleep", s.standby.Run)
+	s.background("collection of environments", s.engine.CollectEnvironments)
+	return nil
+}
+
+// listen makes the server; requests are answered from run on.
+func (s *service) listen(ctx context.Context) error {
+	keys, err := s.keyring(ctx)
+	if err != nil {
+		return err
+	}
+	s.executor = invocation.NewExecutor(invocation.Options{
+		Directory: directory{&s.traffic, s.state}, Invoker: s.standby, Recorder: s.history, Log: s.o.Log,
+	})
+	hosts := []string{}
+	if s.o.Insecure {
+		hosts = []string{"*"}
+	}
+	s.server, err = server.New(server.Options{
+		Executor: s.executor, Agents: s, History: s.history, Logs: s.logs, Log: s.o.Log, Version: s.o.Version,
+		Checks: s.checks, Hosts: hosts, Platform: s,
+		Authenticate: func(key string) error {
+			_, err := keys.Check(key)
+			return err
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("make the server: %w", err)
+	}
+	var lc net.ListenConfig
+	if s.listener, err = lc.Listen(ctx, "tcp", s.o.Listen); err != nil {
+		return fault.New(fault.Conflict, "can't listen on %s: %w", s.o.Listen, err).WithSuggestion("Choose another address with --listen.")
+	}
+	s.own(func(context.Context) { _ = s.listener.Close() })
+	return nil
+}
+
+// keyring returns the keys there are; the first start makes one.
+func (s *service) keyring(ctx context.Context) (*auth.Keyring, error) {
+	keys, err := s.state.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) == 0 {
+		key, err := s.firstKey(ctx)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return auth.NewKeyring(keys...), nil
+}
+
+// run answers calls until ctx ends.
+func (s *service) run(ctx context.Context, live []*deploy.Revision) error {
+	served := make(chan error, 1)
+	go func() { served <- s.server.Serve(context.WithoutCancel(ctx), s.listener) }()
+	s.own(func(ctx context.Context) {
+		if err := s.server.Shutdown(ctx); err != nil {
+			s.o.Log.Warn("calls in flight were cut off", "error", err)
+		}
+		s.note("server ended", <-served)
+	})
+	s.background("waking", func(ctx context.Context) error { return s.wakeFirst(ctx, live) })
+	s.o.Console.OnReady("http://"+s.listener.Addr().String(), len(live), time.Since(s.began))
+	debug.FreeOSMemory() // starting took more than serving needs
+	<-ctx.Done()
+	return nil
+}
+
+// note logs an error that ends nothing.
+func (s *service) note(what string, err error) {
+	if err != nil {
+		s.o.Log.Error(what, "error", err)
+	}
+}
+
+// own has end called when the platform stops, after all that is owned later.
+func (s *service) own(end func(context.Context)) { s.ends = append(s.ends, end) }
+
+// background runs f until the platform stops, and waits for it then.
+func (s *service) background(name string, f func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := f(ctx); err != nil && ctx.Err() == nil {
+			s.o.Log.Error("background work ended", "work", name, "error", err)
+		}
+	})
+	s.own(func(context.Context) {
+		cancel()
+		wg.Wait()
+	})
+}
+
+// stop ends everything in reverse; calls in flight get until the shutdown
+// timeout, or until the operator asks again.
+func (s *service) stop(ctx context.Context) {
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.ShutdownTimeout)
+	defer cancel()
+	over := make(chan struct{})
+	defer close(over)
+	go func() { // ends with stop
+		select {
+		case <-s.o.Hurry:
+			cancel()
+		case <-over:
+		}
+	}()
+	if s.listener != nil && ctx.Err() != nil {
+		s.o.Console.OnStop(s.engine.InFlight(), s.o.ShutdownTimeout)
+	}
+	for i := len(s.ends) - 1; i >= 0; i-- {
+		s.ends[i](patience)
+	}
+}

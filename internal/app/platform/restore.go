@@ -1,0 +1,119 @@
+package platform
+
+import (
+	"context"
+
+	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/deploy"
+	"github.com/runagent/runagent/internal/server"
+	"github.com/runagent/runagent/internal/store/state"
+)
+
+// restore takes over what was live when the platform ended, the last to come
+// into service first. No instance is started yet: a call wakes it.
+func (s *service) restore(ctx context.Context) ([]*deploy.Revision, error) {
+	kept, err := s.state.Live(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var live []*deploy.Revision
+	keep := map[string]bool{}
+	for _, r := range kept {
+		keep[r.ID] = true
+		rev, err := s.load(ctx, r)
+		if err != nil { // one agent must not keep the others from coming back
+			s.o.Log.Error("agent not brought back", "agent_id", r.AgentID, "revision", r.ID, "error", err)
+			continue
+		}
+		s.logs.Mask(rev.Agent.ID, secretsIn(rev.Vars))
+		s.standby.Adopt(rev)
+		s.deployer.Adopt(rev)
+		live = append(live, rev)
+	}
+	s.note("code of old revisions not removed", s.folders.removeCodeBut(keep))
+	return live, nil
+}
+
+// wakeFirst starts instances of the agents that must always have some, and of
+// those that came into service last.
+func (s *service) wakeFirst(ctx context.Context, live []*deploy.Revision) error {
+	for i, rev := range live {
+		if i >= wokenAtStart && rev.Agent.Manifest.Scaling.MinInstances == 0 {
+			continue
+		}
+		if err := s.standby.Wake(ctx, rev.ID); err != nil && ctx.Err() != nil {
+			return nil
+		} // what can't start is told when it is called, and in its health
+	}
+	return nil
+}
+
+// List implements server.Agents.
+func (s *service) List(ctx context.Context) ([]server.Description, error) {
+	agents, err := s.state.Agents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]server.Description, len(agents))
+	for i := range agents {
+		list[i] = s.describe(&agents[i])
+	}
+	return list, nil
+}
+
+// Describe implements server.Agents.
+func (s *service) Describe(ctx context.Context, ref string) (*server.Description, error) {
+	a, err := s.state.Agent(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	d := s.describe(&a)
+	return &d, nil
+}
+
+// The states of an agent, as they are told.
+const (
+	running    = "running"
+	sleeping   = "asleep"
+	stopped    = "stopped"
+	undeployed = "undeployed"
+)
+
+func (s *service) describe(a *state.Agent) server.Description {
+	rev := s.deployer.Live(a.ID)
+	if rev == nil {
+		d := server.Description{Agent: &agent.Agent{ID: a.ID, Name: a.Name, Slug: a.Slug}, State: undeployed}
+		check := api.Check{Name: "instances", Status: api.Degraded, Message: "no revision of it has come into service"}
+		if a.Stopped {
+			d.State, check.Message = stopped, "it was stopped"
+		}
+		d.Checks = []api.Check{check}
+		return d
+	}
+	d := server.Description{Agent: rev.Agent, Revision: rev.ID, Callables: rev.Callables, State: sleeping}
+	up, _, err := s.standby.Load(rev.ID)
+	if up {
+		d.State, err = running, s.engine.Trouble(rev.ID)
+	}
+	check := api.Check{Name: "instances", Status: api.Healthy}
+	if err != nil {
+		check.Status, check.Message = api.Degraded, err.Error()
+	}
+	d.Checks = []api.Check{check}
+	return d
+}
+
+// checks are of the platform itself.
+func (s *service) checks(context.Context) []api.Check {
+	check := api.Check{Name: "records", Status: api.Healthy}
+	if err := s.history.Health(); err != nil {
+		check.Status, check.Message = api.Degraded, err.Error()
+	}
+	return []api.Check{check}
+}
+
+var _ server.Agents = (*service)(nil)
+
+var _ machine = queuedBuilds{}
+

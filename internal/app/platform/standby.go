@@ -1,0 +1,551 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/deploy"
+	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/invocation"
+)
+
+const (
+	// linger is how long a revision that was replaced still takes calls: those
+	// that were sent its way just before.
+	linger = time.Second
+	// maxSleeping is how many calls may wait for one revision to wake.
+	maxSleeping = 1024
+	// startLimit bounds a start, the build of a lost environment included.
+	startLimit = 10 * time.Minute
+	// firstPause and longestPause are between starts that fail.
+	firstPause, longestPause = time.Second, time.Minute
+)
+
+// machine runs revisions. engine.Engine is one.
+type machine interface {
+	deploy.Builder
+	deploy.Pools
+	invocation.Invoker
+	// Warm reports whether a start of rev would be a fork.
+	Warm(rev *deploy.Revision) bool
+}
+
+// standbyOptions configures a standby. Machine and Log are needed.
+type standbyOptions struct {
+	Machine machine
+	// Idle is how long a revision without calls stays awake, unless its
+	// manifest says otherwise.
+	Idle time.Duration
+	// OnGone is told of each revision that will get no more calls.
+	OnGone func(rev *deploy.Revision)
+	// OnSleep is told when a revision's instances have ended for want of calls.
+	OnSleep func()
+	// Linger is how long a replaced revision still takes calls.
+	Linger time.Duration
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+// standby wakes revisions when they are called and lets them sleep when no one
+// calls: it is the Pools of deploys and the Invoker of calls, in front of the
+// machine's. It is safe for concurrent use.
+type standby struct {
+	o    standbyOptions
+	ctx  context.Context // ends at close
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+
+	mu     sync.Mutex // guards places
+	places map[string]*place
+}
+
+// phase is what the instances of a revision are doing.
+type phase int
+
+const (
+	asleep phase = iota
+	changing
+	awake
+	gone
+)
+
+// place is one revision on this machine.
+type place struct {
+	id string // the revision's
+
+	mu        sync.Mutex // guards all that follows
+	rev       *deploy.Revision
+	phase     phase
+	changed   chan struct{} // closed when changing is over
+	inFlight  int
+	sleepers  int // calls that wait for it to wake
+	lastUsed  time.Time
+	err       error // of the last start
+	retryAt   time.Time
+	pause     time.Duration
+	draining  bool
+	revived   chan struct{} // closed when a drain is called off
+	idle      chan struct{} // told when a call has ended
+	callables []agent.Callable
+}
+
+func newStandby(o standbyOptions) *standby {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.OnGone == nil {
+		o.OnGone = func(*deploy.Revision) {}
+	}
+	if o.OnSleep == nil {
+		o.OnSleep = func() {}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	return &standby{o: o, ctx: ctx, stop: stop, places: map[string]*place{}}
+}
+
+// close waits for what is under way. Deploys and drains have ended before.
+func (s *standby) close() {
+	s.stop()
+	s.wg.Wait()
+}
+
+func (s *standby) place(revision string) *place {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.places[revision]
+}
+
+// put makes the place of rev, unless there is one that still stands.
+func (s *standby) put(rev *deploy.Revision) *place {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.places[rev.ID]; p != nil {
+		return p
+	}
+	p := &place{id: rev.ID, rev: rev, lastUsed: s.o.Now(), idle: make(chan struct{}, 1), callables: rev.Callables}
+	s.places[rev.ID] = p
+	return p
+}
+
+// remove takes a place away, once nothing happens there any more.
+func (s *standby) remove(p *place) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.places[p.id] == p {
+		delete(s.places, p.id)
+	}
+}
+
+// Adopt makes rev one that wakes when it is called.
+func (s *standby) Adopt(rev *deploy.Revision) { s.put(rev) }
+
+// Start implements deploy.Pools. A revision whose drain has not ended is
+// called back.
+func (s *standby) Start(ctx context.Context, rev *deploy.Revision) ([]agent.Callable, error) {
+	for {
+		p := s.put(rev)
+		if p.callBack() {
+			return p.known(), nil
+		}
+		wait := p.begin(asleep)
+		if wait == nil {
+			callables, err := s.o.Machine.Start(ctx, rev)
+			p.know(rev, callables)
+			if err != nil {
+				p.end(gone, nil)
+				s.remove(p)
+				return nil, err
+			}
+			p.end(awake, nil)
+			return callables, nil
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		if p.is(awake) && !p.isDraining() {
+			return p.known(), nil // someone else has started it
+		}
+	}
+}
+
+// revision is what runs at p.
+func (p *place) revision() *deploy.Revision {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rev
+}
+
+// know notes what was started.
+func (p *place) know(rev *deploy.Revision, callables []agent.Callable) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rev, p.callables = rev, callables
+}
+
+// known are the entrypoints of what was started.
+func (p *place) known() []agent.Callable {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.callables
+}
+
+// callBack ends the drain of a place that is still awake.
+func (p *place) callBack() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.draining || p.phase != awake {
+		return false
+	}
+	p.draining = false
+	close(p.revived)
+	return true
+}
+
+// begin begins a change of a place that is in the given phase, and returns
+// nil; else a channel that is closed when it is worth trying again.
+func (p *place) begin(from phase) <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.phase == from {
+		p.phase, p.changed = changing, make(chan struct{})
+		return nil
+	}
+	if p.phase == changing {
+		return p.changed
+	}
+	over := make(chan struct{})
+	close(over)
+	return over
+}
+
+// end ends the change that was begun.
+func (p *place) end(in phase, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.phase, p.err = in, err
+	close(p.changed)
+}
+
+func (p *place) is(in phase) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.phase == in
+}
+
+func (p *place) isDraining() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.draining
+}
+
+// Drain implements deploy.Pools: the calls in flight, and those that are on
+// their way, end; then the instances do. It returns early when the revision is
+// started again meanwhile.
+func (s *standby) Drain(ctx context.Context, rev *deploy.Revision) {
+	p := s.place(rev.ID)
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	if p.draining || p.phase == gone {
+		p.mu.Unlock()
+		return
+	}
+	p.draining, p.revived = true, make(chan struct{})
+	revived := p.revived
+	p.mu.Unlock()
+	if !s.awaitQuiet(ctx, p, revived) {
+		return
+	}
+	s.o.Machine.Drain(ctx, p.revision())
+	p.end(gone, nil)
+	s.remove(p)
+	s.o.OnGone(rev)
+}
+
+// awaitQuiet waits until no call is left at p, at most until ctx ends, and
+// begins its end; false when it was called back.
+func (s *standby) awaitQuiet(ctx context.Context, p *place, revived <-chan struct{}) bool {
+	timer := time.NewTimer(s.o.Linger)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-revived:
+		return false
+	case <-ctx.Done():
+	}
+	for {
+		wait, quiet := p.tryEnd(ctx.Err() != nil)
+		if quiet {
+			return true
+		}
+		select {
+		case <-wait:
+		case <-p.idle:
+		case <-revived:
+			return false
+		case <-ctx.Done():
+			if wait != nil { // a start under way ends soon: the machine's context has
+				<-wait
+			}
+		}
+	}
+}
+
+// tryEnd begins the end of a place that nothing happens at, or of any with
+// force. Where it changes just now, wait tells when that is over.
+func (p *place) tryEnd(force bool) (wait <-chan struct{}, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case !p.draining:
+		return nil, false // called back; the caller is told so
+	case p.phase == changing:
+		return p.changed, false
+	case !force && (p.inFlight > 0 || p.sleepers > 0):
+		return nil, false
+	}
+	p.phase, p.changed = changing, make(chan struct{})
+	return nil, true
+}
+
+// Invoke implements invocation.Invoker. It wakes the revision if it must.
+func (s *standby) Invoke(ctx context.Context, call invocation.Call, emit func(invocation.Event) error) (invocation.Result, error) {
+	p := s.place(call.Revision)
+	if p == nil {
+		return invocation.Result{}, notRunning()
+	}
+	began := s.o.Now()
+	kind, err := s.enter(ctx, p)
+	if err != nil {
+		return invocation.Result{}, err
+	}
+	waited := s.o.Now().Sub(began)
+	defer s.leave(p)
+	res, err := s.o.Machine.Invoke(ctx, call, emit)
+	if kind != invocation.Hot {
+		res.Start = kind
+		res.Timings.Start += waited
+	}
+	return res, err
+}
+
+func notRunning() error {
+	return fault.New(fault.AgentUnavailable, "this revision of the agent is not running any more").WithRetryAfter(time.Second)
+}
+
+// enter takes part in p's being awake, until leave, and says what it found.
+func (s *standby) enter(ctx context.Context, p *place) (invocation.StartKind, error) {
+	kind := invocation.Hot
+	for {
+		p.mu.Lock()
+		switch p.phase {
+		case awake:
+			p.inFlight++
+			p.mu.Unlock()
+			return kind, nil
+		case gone:
+			p.mu.Unlock()
+			return "", notRunning()
+		case asleep:
+			if err := p.refusal(s.o.Now()); err != nil {
+				p.mu.Unlock()
+				return "", err
+			}
+			p.phase, p.changed = changing, make(chan struct{})
+			s.wg.Go(func() { s.wake(p) })
+		case changing:
+		}
+		if kind = invocation.Cold; s.o.Machine.Warm(p.rev) {
+			kind = invocation.Warm
+		}
+		wait := p.changed
+		if p.sleepers == maxSleeping {
+			p.mu.Unlock()
+			return "", fault.New(fault.Overloaded, "%d calls are already waiting for this agent to start; try again later", maxSleeping).
+				WithRetryAfter(time.Second)
+		}
+		p.sleepers++
+		p.mu.Unlock()
+		err := p.await(ctx, wait)
+		if err != nil {
+			return "", err
+		}
+	}
+}
+
+// refusal says why p is not started just now, after a start that failed.
+// p.mu is held.
+func (p *place) refusal(now time.Time) error {
+	if p.err == nil || !now.Before(p.retryAt) {
+		return nil
+	}
+	return fault.New(fault.AgentUnavailable, "no instance of the agent can start: %w", p.err).WithRetryAfter(p.retryAt.Sub(now))
+}
+
+// await waits for the end of a change, or of ctx.
+func (p *place) await(ctx context.Context, wait <-chan struct{}) error {
+	defer func() {
+		p.mu.Lock()
+		p.sleepers--
+		p.mu.Unlock()
+		p.quiet()
+	}()
+	select {
+	case <-wait:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.phase == asleep && p.err != nil {
+		return fault.New(fault.AgentUnavailable, "no instance of the agent can start: %w", p.err).WithRetryAfter(p.pause)
+	}
+	return nil
+}
+
+// quiet tells a drain that it may look again.
+func (p *place) quiet() {
+	select {
+	case p.idle <- struct{}{}:
+	default:
+	}
+}
+
+func (s *standby) leave(p *place) {
+	p.mu.Lock()
+	p.inFlight--
+	p.lastUsed = s.o.Now()
+	p.mu.Unlock()
+	p.quiet()
+}
+
+// wake starts the instances of a place whose change has begun. One caller who
+// goes away does not end it: others may wait.
+func (s *standby) wake(p *place) {
+	ctx, cancel := context.WithTimeout(s.ctx, startLimit)
+	defer cancel()
+	old := p.revision()
+	rev := &deploy.Revision{ID: old.ID, Agent: old.Agent, Vars: old.Vars, CreatedAt: old.CreatedAt}
+	env, err := s.o.Machine.Build(ctx, rev)
+	callables := p.known()
+	if err == nil {
+		rev.Environment = env
+		callables, err = s.o.Machine.Start(ctx, rev)
+	}
+	if err == nil {
+		p.know(rev, callables)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lastUsed, p.err = s.o.Now(), err
+	defer close(p.changed)
+	if err == nil {
+		p.phase, p.pause = awake, 0
+		return
+	}
+	p.phase = asleep
+	p.pause = min(max(2*p.pause, firstPause), longestPause)
+	p.retryAt = s.o.Now().Add(p.pause)
+	if !errors.Is(err, context.Canceled) {
+		s.o.Log.Warn("revision could not be started", "agent_id", rev.Agent.ID, "revision", rev.ID, "error", err)
+	}
+}
+
+// Wake starts rev if it sleeps, and waits until it has.
+func (s *standby) Wake(ctx context.Context, revision string) error {
+	p := s.place(revision)
+	if p == nil {
+		return notRunning()
+	}
+	if _, err := s.enter(ctx, p); err != nil {
+		return err
+	}
+	s.leave(p)
+	return nil
+}
+
+// Run lets revisions sleep that no one calls, until ctx ends.
+func (s *standby) Run(ctx context.Context) error {
+	tick := time.NewTicker(min(time.Second, s.o.Idle/4))
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			s.sleep(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// sleep ends the instances of all revisions that were idle long enough.
+func (s *standby) sleep(ctx context.Context) {
+	s.mu.Lock()
+	var tired []*place
+	for _, p := range s.places {
+		if s.tired(p) {
+			tired = append(tired, p)
+		}
+	}
+	s.mu.Unlock()
+	for _, p := range tired {
+		s.o.Machine.Drain(ctx, p.revision())
+		p.end(asleep, nil)
+	}
+	if len(tired) > 0 {
+		s.o.OnSleep()
+	}
+}
+
+// tired begins the change of a place that has been idle long enough.
+func (s *standby) tired(p *place) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	idle := s.o.Idle
+	scaling := p.rev.Agent.Manifest.Scaling
+	if scaling.IdleTimeout > 0 {
+		idle = scaling.IdleTimeout
+	}
+	if p.phase != awake || p.draining || p.inFlight > 0 || scaling.MinInstances > 0 || s.o.Now().Sub(p.lastUsed) < idle {
+		return false
+	}
+	p.phase, p.changed = changing, make(chan struct{})
+	return true
+}
+
+// Awake returns the revisions that have, or are getting, instances.
+func (s *standby) Awake() []*deploy.Revision {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var revs []*deploy.Revision
+	for _, p := range s.places {
+		if !p.is(asleep) {
+			revs = append(revs, p.revision())
+		}
+	}
+	return revs
+}
+
+// Load says how a revision is: whether it has instances, how many calls it
+// has, and the error of its last start.
+func (s *standby) Load(revision string) (up bool, inFlight int, err error) {
+	p := s.place(revision)
+	if p == nil {
+		return false, 0, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.phase == awake, p.inFlight, p.err
+}
+
+var (
+	_ deploy.Pools       = (*standby)(nil)
+	_ invocation.Invoker = (*standby)(nil)
+)
