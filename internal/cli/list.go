@@ -31,7 +31,7 @@ func newListCommand(p *Program) *cobra.Command {
 	c := &listCommand{program: p, out: p.Out, talk: p.Err}
 	cmd := &cobra.Command{
 		Use:     "list",
-		Short:   "List the agents served on this machine",
+		Short:   "List the agents served on this machine, and those of the platform",
 		Example: "  runagent list\n  runagent list --all --json",
 		Args:    atMost(0),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context()) },
@@ -52,6 +52,11 @@ func (c *listCommand) run(ctx context.Context) error {
 	if !c.all {
 		agents = agents.Served()
 	}
+	deployed, err := c.program.onPlatform(ctx)
+	if err != nil {
+		fmt.Fprintf(c.talk, "warning: the platform's agents are not shown: %v\n", err)
+	}
+	agents = append(agents, deployed...)
 	if c.json {
 		if agents == nil {
 			agents = local.Agents{}

@@ -66,8 +66,9 @@ func nobodyThere(err error) bool {
 }
 
 // explain adds to an error of a call to a what to do when nobody is there.
+// a is nil for one of a platform.
 func explain(a *local.Agent, err error) error {
-	if nobodyThere(err) {
+	if a != nil && nobodyThere(err) {
 		return fmt.Errorf("agent %q does not answer at %s; start it with `runagent serve %s`", a.Name, a.URL, a.Dir)
 	}
 	return err

@@ -115,6 +115,7 @@ running service, and calls what is served.`,
 		newRunCommand(p), newRunStreamCommand(p), newListCommand(p), newLogsCommand(p), newInvocationsCommand(p),
 		newVersionCommand(p), newDocsCommand(), newGuardCommand(),
 	)
+	root.AddCommand(p.desk().Commands()...)
 	return root
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runagent/runagent/internal/cli/local"
 	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/sdk/go/runagent"
 )
@@ -29,11 +30,12 @@ type runCommand struct {
 	out     io.Writer
 }
 
-const runHelp = `Call an entrypoint of an agent that is being served on this machine, and print
-what it returns as JSON.
+const runHelp = `Call an entrypoint of an agent that is being served on this machine, or is
+deployed on the platform, and print what it returns as JSON.
 
 AGENT is the agent's folder, name or ID. Without it, it is the agent of the
-working directory, else the only one being served.
+working directory, else the only one being served. An agent of this machine goes
+before one of the platform, unless RUNAGENT_URL names that.
 
 The input is given as --input, as flags that are no flags of this command, or
 as both: ` + "`--message hello`" + ` is the input {"message": "hello"}. A value is taken as
@@ -109,30 +111,22 @@ func (c *runCommand) run(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	agents, err := c.program.agents(ctx)
+	client, name, here, err := c.program.served(ctx, ref, func(as local.Agents) (*local.Agent, error) { return as.FindServed(ref) })
 	if err != nil {
 		return err
 	}
-	target, err := agents.FindServed(ref)
-	if err != nil {
-		return err
-	}
-	client, err := c.program.clientOf(target)
-	if err != nil {
-		return err
-	}
-	call.Agent = target.ID
+	call.Agent = name
 	if c.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.timeout+answerGrace)
 		defer cancel()
 	}
 	if c.stream {
-		return explain(target, c.runStream(ctx, client, call))
+		return explain(here, c.runStream(ctx, client, call))
 	}
 	answer, err := client.Invoke(ctx, call)
 	if err != nil {
-		return explain(target, err)
+		return explain(here, err)
 	}
 	return terminal.WriteJSON(c.out, answer.Result)
 }

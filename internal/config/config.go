@@ -5,6 +5,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,6 +19,9 @@ const (
 	HostVar      = "RUNAGENT_HOST"
 	PortVar      = "RUNAGENT_PORT"
 	LogFormatVar = "RUNAGENT_LOG_FORMAT"
+	URLVar       = "RUNAGENT_URL"
+	BaseURLVar   = "RUNAGENT_BASE_URL"
+	APIKeyVar    = "RUNAGENT_API_KEY"
 	NoColorVar   = "NO_COLOR"
 )
 
@@ -43,6 +47,11 @@ type Config struct {
 	Port int
 	// LogFormat is text or json: RUNAGENT_LOG_FORMAT, else text.
 	LogFormat string
+	// URL is the platform that commands speak to: RUNAGENT_URL, else
+	// RUNAGENT_BASE_URL, as published clients have it, else "".
+	URL string
+	// APIKey is shown to the platform: RUNAGENT_API_KEY.
+	APIKey string
 	// NoColor turns colours off, as NO_COLOR asks (see no-color.org).
 	NoColor bool
 	// Environ is the whole environment, which serve hands on to the agent.
@@ -81,6 +90,17 @@ func Load(environ []string) (Config, error) {
 		if vars[CacheDirVar] == "" {
 			c.DiscoveryDir = v
 		}
+	}
+	c.APIKey = vars[APIKeyVar]
+	for _, name := range []string{URLVar, BaseURLVar} {
+		v := strings.TrimSuffix(strings.TrimSuffix(vars[name], "/"), "/api/v1")
+		if v == "" || c.URL != "" {
+			continue
+		}
+		if u, err := url.Parse(v); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			problems = append(problems, fmt.Errorf("%s is %q, which does not look like http://host:port", name, v))
+		}
+		c.URL = v
 	}
 	if v := vars[HostVar]; v != "" {
 		c.Host = v

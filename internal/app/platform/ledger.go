@@ -34,7 +34,9 @@ func (l ledger) Reached(ctx context.Context, rev *deploy.Revision, why error) er
 }
 
 // Switch implements deploy.Ledger.
-func (l ledger) Switch(ctx context.Context, rev *deploy.Revision) error { return l.state.Switch(ctx, rev) }
+func (l ledger) Switch(ctx context.Context, rev *deploy.Revision) error {
+	return l.state.Switch(ctx, rev)
+}
 
 // reason is why a deploy failed, as its author reads it: one line, and below
 // it where user code raised. Files are named as in the author's folder.

@@ -116,4 +116,3 @@ func (s *service) checks(context.Context) []api.Check {
 var _ server.Agents = (*service)(nil)
 
 var _ machine = queuedBuilds{}
-

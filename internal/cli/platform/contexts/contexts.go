@@ -1,0 +1,72 @@
+// Package contexts keeps the platforms that the user has logged in to, with
+// their keys, in a file that is the user's alone.
+package contexts
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// fileName is the file, in RUNAGENT_HOME.
+const fileName = "contexts.json"
+
+// Contexts are the platforms that are known.
+type Contexts struct {
+	// Current is the URL of the one that commands speak to, "" for none.
+	Current string `json:"current"`
+	// Keys are the API keys by URL.
+	Keys map[string]string `json:"keys"`
+}
+
+// Load reads what is known. A file that is not there is no error.
+func Load(home string) (Contexts, error) {
+	path := filepath.Join(home, fileName)
+	c := Contexts{Keys: map[string]string{}}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	if err != nil {
+		return c, fmt.Errorf("read logins: %w", err)
+	}
+	if err := json.Unmarshal(text, &c); err != nil {
+		return c, fmt.Errorf("read logins: %s: %w; remove the file and log in again", path, err)
+	}
+	if c.Keys == nil {
+		c.Keys = map[string]string{}
+	}
+	return c, nil
+}
+
+// Add keeps a platform and makes it the current one.
+func Add(home, url, key string) error {
+	c, err := Load(home)
+	if err != nil {
+		return err
+	}
+	c.Current, c.Keys[url] = url, key
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return fmt.Errorf("keep login: %w", err)
+	}
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return fmt.Errorf("keep login: %w", err)
+	}
+	// A new file, so that it never has another mode, and is never half.
+	temp, err := os.CreateTemp(home, fileName+"-*")
+	if err != nil {
+		return fmt.Errorf("keep login: %w", err)
+	}
+	_, err = temp.Write(append(text, '\n'))
+	if err = errors.Join(err, temp.Close()); err == nil {
+		err = os.Rename(temp.Name(), filepath.Join(home, fileName))
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("keep login: %w", err), os.Remove(temp.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,244 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/bundle"
+	"github.com/runagent/runagent/internal/cli/terminal"
+	"github.com/runagent/runagent/sdk/go/runagent"
+)
+
+const deployHelp = `Bring the agent in DIR into service on the platform, as a new revision. The one
+before serves until the new one has come up, and goes on if it does not.
+
+What .gitignore and .runagentignore name is not uploaded, and neither are .env,
+.git and virtual environments; files that look like secrets stop the deploy. The
+same files are uploaded once.
+
+Ctrl-C ends the waiting, not the deploy.`
+
+type deployCommand struct {
+	desk         *Desk
+	env          []string
+	message      string
+	noWait       bool
+	json         bool
+	allowSecrets bool
+}
+
+// deployed is what --json prints.
+type deployed struct {
+	Agent         string             `json:"agent"`
+	AgentID       string             `json:"agent_id"`
+	Revision      string             `json:"revision"`
+	Number        int                `json:"number"`
+	State         string             `json:"state"`
+	Digest        string             `json:"digest"`
+	UploadedBytes int64              `json:"uploaded_bytes"`
+	Error         string             `json:"error,omitempty"`
+	Timings       map[string]float64 `json:"timings_ms"`
+}
+
+func (d *Desk) newDeployCommand() *cobra.Command {
+	c := &deployCommand{desk: d}
+	cmd := &cobra.Command{
+		Use:   "deploy [DIR]",
+		Short: "Bring an agent into service on the platform",
+		Long:  deployHelp,
+		Example: `  runagent deploy my-agent --message "Answer in French"
+  runagent deploy --env MODEL=small --json`,
+		Args: d.upTo(0, 1, ""),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := "."
+			if len(args) > 0 {
+				dir = args[0]
+			}
+			return c.run(cmd.Context(), dir)
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&c.env, "env", nil, "give the agent a plain variable, `NAME=VALUE`; may be given again")
+	f.StringVar(&c.message, "message", "", "say what changed")
+	f.BoolVar(&c.noWait, "no-wait", false, "don't wait until the revision serves")
+	f.BoolVar(&c.json, "json", false, "write JSON")
+	f.BoolVar(&c.allowSecrets, "allow-secret-files", false, "upload files that look like secrets, too")
+	return cmd
+}
+
+func (c *deployCommand) run(ctx context.Context, dir string) error {
+	env, err := c.variables()
+	if err != nil {
+		return err
+	}
+	a, problems := agent.Load(dir, agent.LoadOptions{})
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	client, err := c.desk.Connect()
+	if err != nil {
+		return err
+	}
+	out := deployed{Timings: map[string]float64{}}
+	if err := c.hand(ctx, client, a.Dir, &out); err != nil {
+		return err
+	}
+	rev, err := client.Deploy(ctx, a.Slug, api.DeployRequest{Digest: out.Digest, Message: c.message, Env: env})
+	if err != nil {
+		return err
+	}
+	if !c.noWait {
+		if rev, err = c.desk.follow(ctx, client, rev); err != nil {
+			return err
+		}
+	}
+	return c.tell(client, rev, out)
+}
+
+// variables are those of --env.
+func (c *deployCommand) variables() (map[string]string, error) {
+	env := map[string]string{}
+	for _, pair := range c.env {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return nil, c.desk.Usage("--env is %q, not NAME=VALUE", pair)
+		}
+		if looksSecret(name) {
+			c.desk.say("warning: %s looks like a secret; what --env gives is kept readable in the platform's data folder", name)
+		}
+		env[name] = value
+	}
+	return env, nil
+}
+
+func looksSecret(name string) bool {
+	for _, word := range []string{"KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"} {
+		if strings.Contains(strings.ToUpper(name), word) {
+			return true
+		}
+	}
+	return false
+}
+
+// hand packs the folder and uploads it, unless the platform has it.
+func (c *deployCommand) hand(ctx context.Context, client *runagent.Client, dir string, out *deployed) error {
+	began := time.Now()
+	file, err := os.CreateTemp("", "runagent-bundle-*")
+	if err != nil {
+		return fmt.Errorf("pack: %w", err)
+	}
+	defer os.Remove(file.Name()) //nolint:errcheck // in a folder for temporary files
+	defer file.Close()
+	sum, err := bundle.Pack(ctx, dir, file, bundle.PackOptions{AllowSecrets: c.allowSecrets})
+	if err != nil {
+		return err
+	}
+	out.Digest, out.Timings["pack"] = sum.Digest, milliseconds(began)
+	c.desk.step("packed", "%s, %s", count(sum.Files, "file"), size(sum.Packed))
+	began = time.Now()
+	defer func() { out.Timings["upload"] = milliseconds(began) }()
+	_, err = client.Bundle(ctx, sum.Digest)
+	if !runagent.HasCode(err, runagent.CodeNotFound) {
+		if err == nil {
+			c.desk.step("uploaded", "nothing: the platform has these files")
+		}
+		return err
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("read the bundle: %w", err)
+	}
+	if _, err := client.UploadBundle(ctx, sum.Digest, file, sum.Packed); err != nil {
+		return fmt.Errorf("upload: %w", err)
+	}
+	out.UploadedBytes = sum.Packed
+	c.desk.step("uploaded", "%s", size(sum.Packed))
+	return nil
+}
+
+// tell prints how the deploy went.
+func (c *deployCommand) tell(client *runagent.Client, rev *api.Revision, out deployed) error {
+	out.Agent, out.AgentID, out.Revision, out.Number = rev.Agent, rev.AgentID, rev.ID, rev.Number
+	out.State, out.Error = rev.State, rev.Error
+	if t := rev.Timings; t != nil {
+		out.Timings["build"], out.Timings["start"], out.Timings["probe"], out.Timings["switch"] = t.Build, t.Start, t.Probe, t.Switch
+	}
+	if c.json {
+		if err := terminal.WriteJSON(c.desk.Out, out); err != nil {
+			return err
+		}
+	} else if c.noWait {
+		fmt.Fprintf(c.desk.Out, "%s: revision %d is on its way\n", rev.Agent, rev.Number)
+	}
+	if c.noWait {
+		return nil
+	}
+	return c.desk.ended(client, rev, c.json)
+}
+
+// ended tells how a deploy ended that was followed to its end.
+func (d *Desk) ended(client *runagent.Client, rev *api.Revision, quiet bool) error {
+	if rev.State == "ready" && rev.Percent > 0 {
+		if !quiet {
+			fmt.Fprintf(d.Out, "%s: revision %d serves at %s/v1/agents/%s\n", rev.Agent, rev.Number, client.URL(), rev.Agent)
+		}
+		return nil
+	}
+	if rev.State == "retired" && rev.Error == "" {
+		d.say("%s: revision %d served, and was replaced by a newer one already", rev.Agent, rev.Number)
+		return nil
+	}
+	text := fmt.Sprintf("%s: revision %d did not come into service: %s", rev.Agent, rev.Number, rev.Error)
+	if rev.Traceback != "" {
+		traces := terminal.Tracebacks{Colours: terminal.PaletteFor(d.Err, false)}
+		text += "\n" + traces.Render(rev.Traceback, rev.Error)
+	}
+	return errors.New(text)
+}
+
+// follow shows the steps of a deploy and returns the revision as it ended.
+func (d *Desk) follow(ctx context.Context, client *runagent.Client, rev *api.Revision) (*api.Revision, error) {
+	for event, err := range client.FollowDeploy(ctx, rev.AgentID, rev.ID) {
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("follow the deploy: %w; `runagent revisions %s` tells how it went", err, rev.Agent)
+		case event.Revision != nil:
+			return event.Revision, nil
+		case event.Step != "":
+			d.step(event.Step, "")
+		default:
+			d.say("  %s", terminal.OneLine(event.Text))
+		}
+	}
+	return nil, fmt.Errorf("follow the deploy: the platform hung up; `runagent revisions %s` tells how it went", rev.Agent)
+}
+
+// step shows a step of a deploy.
+func (d *Desk) step(what, format string, args ...any) {
+	line := what
+	if format != "" {
+		line += " " + fmt.Sprintf(format, args...)
+	}
+	d.say("%s", line)
+}
+
+func milliseconds(since time.Time) float64 { return float64(time.Since(since).Microseconds()) / 1000 }
+
+// size writes a number of bytes for people.
+func size(n int64) string {
+	switch {
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return count(int(n), "byte")
+}

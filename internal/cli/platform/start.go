@@ -1,0 +1,160 @@
+package platform
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runagent/runagent/internal/app/platform"
+	"github.com/runagent/runagent/internal/cli/terminal"
+	"github.com/runagent/runagent/internal/config"
+)
+
+const startHelp = `Run a platform: one address behind which many agents live, each brought there by
+"runagent deploy". All there is lies in the folder that --data names; nothing else
+is needed.
+
+The first start makes an admin key and shows it once, or writes it into the new
+file that --admin-key-file names. Every request needs a key but those to /health/….
+
+Agents run as processes of this user, with no sandbox yet: whoever holds a key
+can run code here. So other machines are let in with --insecure only.
+
+SIGINT and SIGTERM let the calls in flight end; a second one stops at once.`
+
+type startCommand struct {
+	desk      *Desk
+	o         platform.Options
+	logFormat string
+	verbose   bool
+}
+
+func (d *Desk) newPlatformCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "platform",
+		Short:   "Run a platform for many agents",
+		Example: "  runagent platform start --data /var/lib/runagent",
+		Args:    d.upTo(0, 0, ""),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(d.newPlatformStartCommand())
+	return cmd
+}
+
+func (d *Desk) newPlatformStartCommand() *cobra.Command {
+	c := &startCommand{desk: d}
+	cmd := &cobra.Command{
+		Use:   "start --data DIR",
+		Short: "Start a platform on this machine",
+		Long:  startHelp,
+		Example: `  runagent platform start --data ./data
+  runagent platform start --data /var/lib/runagent --admin-key-file /root/runagent.key`,
+		Args: d.upTo(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd) },
+	}
+	f, o := cmd.Flags(), &c.o
+	f.StringVar(&o.Data, "data", "", "the `FOLDER` that holds all there is; made if it is not there")
+	f.StringVar(&o.Listen, "listen", platform.DefaultListen, "the `ADDRESS` to listen on, host:port; port 0 for any")
+	f.StringVar(&o.AdminKeyFile, "admin-key-file", "", "write the admin key of the first start into this new `FILE` instead of showing it")
+	f.BoolVar(&o.Insecure, "insecure", false, "listen where other machines can reach it, although agents are not confined yet")
+	f.IntVar(&o.Builds, "build-concurrency", 2, "build the environments of up to `N` agents at once")
+	f.DurationVar(&o.Idle, "idle-timeout", 5*time.Minute, "how long an agent without calls keeps its instances, unless its manifest says otherwise")
+	f.DurationVar(&o.DrainTimeout, "drain-timeout", 5*time.Minute, "how long calls on a revision that was replaced may go on")
+	f.DurationVar(&o.ShutdownTimeout, "shutdown-timeout", 10*time.Second, "how long calls in flight may take to end at the stop")
+	f.StringVar(&c.logFormat, "log-format", config.Text, "text or json")
+	f.BoolVar(&c.verbose, "verbose", false, "log more")
+	return cmd
+}
+
+func (c *startCommand) run(cmd *cobra.Command) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	settings, err := c.desk.Settings()
+	if err != nil {
+		return err
+	}
+	if c.o.Data, err = filepath.Abs(c.o.Data); err != nil {
+		return fmt.Errorf("find the working directory: %w", err)
+	}
+	c.o.Environ, c.o.Version, c.o.Hurry = settings.Environ, c.desk.Version, c.desk.Hurry
+	c.o.Console = console{c.desk.Out, c.desk.Err}
+	c.o.Log = c.logger()
+	return c.desk.Start(cmd.Context(), c.o)
+}
+
+// check returns what is wrong with the values of flags.
+func (c *startCommand) check() error {
+	o, usage := c.o, c.desk.Usage
+	host, _, err := net.SplitHostPort(o.Listen)
+	ip := net.ParseIP(host)
+	switch {
+	case o.Data == "":
+		return usage("name the folder for everything with --data")
+	case err != nil:
+		return usage("--listen is %q, not an address such as 127.0.0.1:8460", o.Listen)
+	case !o.Insecure && host != "localhost" && (ip == nil || !ip.IsLoopback()):
+		return usage("--listen %s lets other machines in, while agents are not confined yet: whoever holds a key can run code here; add --insecure to allow that", o.Listen)
+	case o.Builds < 1:
+		return usage("--build-concurrency is %d: it must be at least 1", o.Builds)
+	case o.Idle <= 0:
+		return usage("--idle-timeout is %v: it must be more than 0", o.Idle)
+	case o.DrainTimeout < 0:
+		return usage("--drain-timeout is %v: it can't be negative", o.DrainTimeout)
+	case o.ShutdownTimeout < 0:
+		return usage("--shutdown-timeout is %v: it can't be negative", o.ShutdownTimeout)
+	case c.logFormat != config.Text && c.logFormat != config.JSON:
+		return usage("--log-format is %q: it may be text or json", c.logFormat)
+	}
+	return nil
+}
+
+func (c *startCommand) logger() *slog.Logger {
+	options := &slog.HandlerOptions{Level: slog.LevelInfo}
+	if c.verbose {
+		options.Level = slog.LevelDebug
+	}
+	if c.logFormat == config.JSON {
+		return slog.New(slog.NewJSONHandler(c.desk.Err, options))
+	}
+	return slog.New(slog.NewTextHandler(c.desk.Err, options))
+}
+
+// console shows the operator what happens.
+type console struct{ out, talk io.Writer }
+
+// OnKey shows the admin key.
+func (c console) OnKey(key string) {
+	fmt.Fprintf(c.out, "Admin key, shown this once: %s\n", key)
+}
+
+// OnKeyFile tells where the admin key is.
+func (c console) OnKeyFile(path string) { fmt.Fprintf(c.out, "Admin key written to %s\n", path) }
+
+// OnReady tells where the platform is.
+func (c console) OnReady(url string, agents int, took time.Duration) {
+	fmt.Fprintf(c.out, "Platform at %s with %s (ready in %s)\n\nrunagent login %s\n", url, count(agents, "agent"), terminal.Duration(took), url)
+}
+
+// OnStop tells that the end has begun.
+func (c console) OnStop(inFlight int, timeout time.Duration) {
+	if inFlight == 0 {
+		fmt.Fprintln(c.talk, "Stopping.")
+		return
+	}
+	fmt.Fprintf(c.talk, "Stopping: waiting up to %s for %s; again stops at once.\n", terminal.Duration(timeout), count(inFlight, "call"))
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+var _ platform.Console = console{}
