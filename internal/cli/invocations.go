@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/cli/local"
 	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/sdk/go/runagent"
 )
@@ -55,16 +56,8 @@ func (c *invocationsCommand) run(ctx context.Context, ref string) error {
 	if c.limit < 1 {
 		return usagef("--limit is %d: it must be at least 1", c.limit)
 	}
-	agents, err := c.program.agents(ctx)
-	if err != nil {
-		return err
-	}
-	target, err := agents.Find(ref)
-	if err != nil {
-		return err
-	}
 	var records []api.Invocation
-	err = c.program.read(target, func(client *runagent.Client, _ bool) (err error) {
+	err := c.program.readNamed(ctx, ref, func(client *runagent.Client, target *local.Agent, _ bool) (err error) {
 		records, err = c.collect(ctx, client, target.ID)
 		return err
 	})

@@ -52,7 +52,7 @@ func (c *listCommand) run(ctx context.Context) error {
 	if !c.all {
 		agents = agents.Served()
 	}
-	deployed, err := c.program.onPlatform(ctx)
+	deployed, err := c.program.listPlatform(ctx)
 	if err != nil {
 		fmt.Fprintf(c.talk, "warning: the platform's agents are not shown: %v\n", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/cli/local"
 	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/sdk/go/runagent"
 )
@@ -49,20 +50,12 @@ func (c *logsCommand) run(ctx context.Context, ref string) error {
 	if c.limit < 1 || c.limit > maxLogLines {
 		return usagef("--limit is %d: it may be 1 to %d", c.limit, maxLogLines)
 	}
-	agents, err := c.program.agents(ctx)
-	if err != nil {
-		return err
-	}
-	target, err := agents.Find(ref)
-	if err != nil {
-		return err
-	}
 	settings, err := c.program.settings()
 	if err != nil {
 		return err
 	}
 	colours := terminal.PaletteFor(c.out, settings.NoColor)
-	return c.program.read(target, func(client *runagent.Client, live bool) error {
+	return c.program.readNamed(ctx, ref, func(client *runagent.Client, target *local.Agent, live bool) error {
 		some := false
 		query := runagent.LogQuery{Follow: c.follow && live, Limit: c.limit, InvocationID: c.filter}
 		for line, err := range client.Logs(ctx, target.ID, query) {

@@ -65,10 +65,9 @@ func nobodyThere(err error) bool {
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
-// explain adds to an error of a call to a what to do when nobody is there.
-// a is nil for one of a platform.
-func explain(a *local.Agent, err error) error {
-	if a != nil && nobodyThere(err) {
+// explain adds to an error of a call what to do when nobody is there.
+func explain(at *place, err error) error {
+	if a := at.agent; at.here && nobodyThere(err) {
 		return fmt.Errorf("agent %q does not answer at %s; start it with `runagent serve %s`", a.Name, a.URL, a.Dir)
 	}
 	return err

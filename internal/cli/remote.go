@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/runagent/runagent/api"
 	start "github.com/runagent/runagent/internal/app/platform"
 	"github.com/runagent/runagent/internal/cli/local"
 	"github.com/runagent/runagent/internal/cli/platform"
@@ -19,55 +20,102 @@ func (p *Program) desk() *platform.Desk {
 	}
 }
 
-// served returns a client of the server that serves the agent that the user
-// calls ref, and the agent's name there. Where the environment names a platform
-// that is meant; else an agent of this machine goes before one of the platform
-// that the user has logged in to. here is nil unless it is on this machine.
-func (p *Program) served(ctx context.Context, ref string, find func(local.Agents) (*local.Agent, error)) (client *runagent.Client, name string, here *local.Agent, err error) {
-	settings, err := p.settings()
-	if err != nil {
-		return nil, "", nil, err
-	}
-	if settings.URL != "" {
-		client, name, err = p.deployed(ref)
-		return client, name, nil, err
-	}
-	agents, err := p.agents(ctx)
-	if err != nil {
-		return nil, "", nil, err
-	}
-	here, notHere := find(agents)
-	if notHere == nil {
-		client, err = p.clientOf(here)
-		return client, here.ID, here, err
-	}
-	client, name, err = p.deployed(ref)
-	if err != nil {
-		return nil, "", nil, notHere
-	}
-	if _, err := client.Agent(ctx, name); err != nil {
-		if !runagent.HasCode(err, runagent.CodeAgentNotFound) {
-			return nil, "", nil, fmt.Errorf("%w; and %s: %w", notHere, client.URL(), err)
+// place is an agent that was found: on this machine, or on a platform.
+type place struct {
+	client *runagent.Client
+	// agent is as list shows it.
+	agent *local.Agent
+	// here says that it is on this machine.
+	here bool
+}
+
+// served finds the agent that the user calls ref where it is being served.
+// Where the environment names a platform that is meant; else an agent of this
+// machine goes before one of the platform that the user has logged in to.
+func (p *Program) served(ctx context.Context, ref string) (*place, error) {
+	var notHere error
+	if named, err := p.platformNamed(); err != nil {
+		return nil, err
+	} else if !named {
+		agents, err := p.agents(ctx)
+		if err != nil {
+			return nil, err
 		}
-		return nil, "", nil, fmt.Errorf("%w; %s has none of this name either", notHere, client.URL())
+		found, err := agents.FindServed(ref)
+		if err == nil {
+			client, err := p.clientOf(found)
+			return &place{client, found, true}, err
+		}
+		notHere = err
 	}
-	return client, name, nil, nil
+	return p.deployed(ctx, ref, notHere)
 }
 
-// deployed returns a client of the platform, and what the agent that the user
-// calls ref is called there.
-func (p *Program) deployed(ref string) (*runagent.Client, string, error) {
+// readNamed is read for the agent that the user calls ref: being served on
+// this machine, else on the platform, else once served on this machine.
+func (p *Program) readNamed(ctx context.Context, ref string, do func(client *runagent.Client, target *local.Agent, live bool) error) error {
+	read := func(target *local.Agent) error {
+		return p.read(target, func(client *runagent.Client, live bool) error { return do(client, target, live) })
+	}
+	var notHere error
+	var once *local.Agent
+	if named, err := p.platformNamed(); err != nil {
+		return err
+	} else if !named {
+		agents, err := p.agents(ctx)
+		if err != nil {
+			return err
+		}
+		found, err := agents.Find(ref)
+		if err == nil && found.Serves() {
+			return read(found)
+		}
+		once, notHere = found, err
+	}
+	at, err := p.deployed(ctx, ref, notHere)
+	switch {
+	case err == nil:
+		return do(at.client, at.agent, true)
+	case once != nil:
+		return read(once)
+	}
+	return err
+}
+
+// platformNamed reports whether the environment names a platform.
+func (p *Program) platformNamed() (bool, error) {
+	settings, err := p.settings()
+	return settings.URL != "", err
+}
+
+// deployed finds the agent that the user calls ref on the platform. notHere is
+// why it was not found on this machine, if it was looked for there in vain.
+func (p *Program) deployed(ctx context.Context, ref string, notHere error) (*place, error) {
 	client, err := p.desk().Connect()
-	if err != nil {
-		return nil, "", err
+	var name string
+	if err == nil {
+		name, err = platform.Ref(ref)
 	}
-	name, err := platform.Ref(ref)
-	return client, name, err
+	var found *api.Agent
+	if err == nil {
+		found, err = client.Agent(ctx, name)
+	}
+	switch {
+	case err == nil:
+		return &place{client: client, agent: onPlatform(client, found)}, nil
+	case notHere == nil:
+		return nil, err
+	case client == nil || name == "":
+		return nil, notHere
+	case runagent.HasCode(err, runagent.CodeAgentNotFound):
+		return nil, fmt.Errorf("%w; %s has none of this name either", notHere, client.URL())
+	}
+	return nil, fmt.Errorf("%w; and the platform does not tell: %w", notHere, err)
 }
 
-// onPlatform returns the agents of the platform as list shows them; none when
+// listPlatform returns the agents of the platform as list shows them; none when
 // no platform is known.
-func (p *Program) onPlatform(ctx context.Context) (local.Agents, error) {
+func (p *Program) listPlatform(ctx context.Context) (local.Agents, error) {
 	client, err := p.desk().Connect()
 	if errors.Is(err, platform.ErrNoPlatform) {
 		return nil, nil
@@ -82,8 +130,13 @@ func (p *Program) onPlatform(ctx context.Context) (local.Agents, error) {
 		return nil, fmt.Errorf("%s: %w", client.URL(), err)
 	}
 	agents := make(local.Agents, len(found))
-	for i, a := range found {
-		agents[i] = local.Agent{ID: a.ID, Name: a.Name, URL: client.URL(), Framework: a.Framework, Status: a.State}
+	for i := range found {
+		agents[i] = *onPlatform(client, &found[i])
 	}
 	return agents, nil
+}
+
+// onPlatform is an agent of a platform as list shows it.
+func onPlatform(client *runagent.Client, a *api.Agent) *local.Agent {
+	return &local.Agent{ID: a.ID, Name: a.Name, URL: client.URL(), Framework: a.Framework, Status: a.State}
 }

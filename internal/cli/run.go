@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/runagent/runagent/internal/cli/local"
 	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/sdk/go/runagent"
 )
@@ -111,22 +110,22 @@ func (c *runCommand) run(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	client, name, here, err := c.program.served(ctx, ref, func(as local.Agents) (*local.Agent, error) { return as.FindServed(ref) })
+	at, err := c.program.served(ctx, ref)
 	if err != nil {
 		return err
 	}
-	call.Agent = name
+	call.Agent = at.agent.ID
 	if c.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.timeout+answerGrace)
 		defer cancel()
 	}
 	if c.stream {
-		return explain(here, c.runStream(ctx, client, call))
+		return explain(at, c.runStream(ctx, at.client, call))
 	}
-	answer, err := client.Invoke(ctx, call)
+	answer, err := at.client.Invoke(ctx, call)
 	if err != nil {
-		return explain(here, err)
+		return explain(at, err)
 	}
 	return terminal.WriteJSON(c.out, answer.Result)
 }

@@ -6,10 +6,13 @@
 //
 //	serve [-name N] [args…]          start `runagent serve --port 0 args…` and wait until it is ready;
 //	                                 sets $N_URL and $N_ID ($URL and $ID without -name)
+//	platform [-name N] DIR [args…]   start `runagent platform start --data DIR args…` and wait until it is
+//	                                 ready; sets $N_URL, and $N_KEY at its first start
 //	interrupt [-name N] [SIGNAL]     send SIGINT, or the signal, and wait for the end
 //	http [-timeout D] [-status S] METHOD URL [BODY | @FILE] [HEADER: VALUE…]
 //	                                 do a request; its body becomes stdout, status and headers stderr
-//	waithttp URL [TEXT]              ask until the answer is 200 and holds TEXT
+//	waithttp URL [TEXT [HEADER: VALUE…]]
+//	                                 ask until the answer is 200 and holds TEXT
 //	waitout NAME TEXT                wait until what serve NAME printed holds TEXT
 //	waitfile FILE TEXT               wait until the file holds TEXT
 //
@@ -93,6 +96,7 @@ func TestStories(t *testing.T) {
 		Setup:               func(env *testscript.Env) error { return setup(env, repository, found) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve":     cmdServe,
+			"platform":  cmdPlatform,
 			"interrupt": cmdInterrupt,
 			"http":      cmdHTTP,
 			"waithttp":  cmdWaitHTTP,

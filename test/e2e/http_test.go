@@ -93,7 +93,7 @@ func isHeader(text string) bool {
 
 func cmdWaitHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
-		ts.Fatalf("usage: waithttp URL [TEXT]")
+		ts.Fatalf("usage: waithttp URL [TEXT [HEADER: VALUE…]]")
 	}
 	want, last := "", ""
 	if len(args) > 1 {
@@ -101,7 +101,8 @@ func cmdWaitHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	client := http.Client{Timeout: waitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
 	poll(ts, func() bool {
-		res, err := client.Get(args[0])
+		req := newRequest(ts, append([]string{http.MethodGet, args[0]}, args[min(2, len(args)):]...))
+		res, err := client.Do(req)
 		if err != nil {
 			last = err.Error()
 			return false

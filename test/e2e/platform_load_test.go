@@ -1,0 +1,158 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const loadManifest = `{"agent_name": "Busy", "agent_architecture": {"entrypoints": [{"file": "main.py", "module": "main", "tag": "main"}]}}`
+
+// TestDeploysLoseNoCall deploys one agent again and again, and rolls it back,
+// while clients call it: every call is answered, by code that was deployed.
+func TestDeploysLoseNoCall(t *testing.T) {
+	t.Parallel()
+	if ok, err := findPrograms().condition("python"); err != nil || !ok {
+		t.Skip("no Python 3.9 or newer on PATH")
+	}
+	p := startPlatform(t)
+	p.deploy(t, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	var callers sync.WaitGroup
+	failures := make(chan error, 8)
+	var calls [8]int
+	for i := range calls {
+		callers.Go(func() {
+			for ctx.Err() == nil {
+				if err := p.call(ctx); err != nil && ctx.Err() == nil {
+					failures <- err
+					return
+				}
+				calls[i]++
+			}
+		})
+	}
+	for n := 1; n <= 10; n++ {
+		p.deploy(t, n)
+		if n%5 == 0 {
+			p.runagent(t, "rollback", "busy")
+		}
+	}
+	cancel()
+	callers.Wait()
+	close(failures)
+	for err := range failures {
+		t.Error(err)
+	}
+	total := 0
+	for _, n := range calls {
+		total += n
+	}
+	if total < 100 {
+		t.Errorf("%d calls were made: too few to tell", total)
+	}
+}
+
+// platform is a running platform of one test.
+type platform struct{ dir, url, key string }
+
+func startPlatform(t *testing.T) *platform {
+	t.Helper()
+	p := &platform{dir: t.TempDir()}
+	keyFile := filepath.Join(p.dir, "key")
+	cmd := p.command("platform", "start", "--data", filepath.Join(p.dir, "data"), "--listen", "127.0.0.1:0", "--admin-key-file", keyFile)
+	out := newOutput()
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-done:
+		case <-time.After(waitLimit):
+			t.Error("the platform did not end")
+		}
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		if text := out.String(); t.Failed() || strings.Contains(text, "DATA RACE") {
+			t.Errorf("the platform printed:\n%s", text)
+		}
+	})
+	found := out.wait(platformURL, done, waitLimit)
+	if found == nil {
+		t.Fatalf("the platform did not become ready; it printed:\n%s", out)
+	}
+	key, err := os.ReadFile(keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.url, p.key = found[1], strings.TrimSpace(string(key))
+	return p
+}
+
+func (p *platform) command(args ...string) *exec.Cmd {
+	cmd := exec.Command("runagent", args...)
+	cmd.Env = append(os.Environ(), "HOME="+p.dir, "RUNAGENT_HOME="+filepath.Join(p.dir, "home"), "RUNAGENT_CACHE_DIR=",
+		"NO_COLOR=1", "RUNAGENT_URL="+p.url, "RUNAGENT_API_KEY="+p.key)
+	return cmd
+}
+
+func (p *platform) runagent(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := p.command(args...).CombinedOutput(); err != nil {
+		t.Fatalf("runagent %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// deploy deploys code that answers with n.
+func (p *platform) deploy(t *testing.T, n int) {
+	t.Helper()
+	dir := filepath.Join(p.dir, "agent")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"runagent.config.json": loadManifest,
+		"main.py":              fmt.Sprintf("import time\n\ndef main():\n    time.sleep(0.005)\n    return %d\n", n),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.runagent(t, "deploy", dir)
+}
+
+func (p *platform) call(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url+"/v1/agents/busy/invoke", bytes.NewReader([]byte("{}")))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+p.key)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", res.Status, body)
+	}
+	return err
+}
