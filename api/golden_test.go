@@ -12,6 +12,10 @@ import (
 // messages names the type of each golden file.
 var messages = map[string]func() any{
 	"agent":               func() any { return new(Agent) },
+	"bundle":              func() any { return new(Bundle) },
+	"deploy_request":      func() any { return new(DeployRequest) },
+	"deploy_event":        func() any { return new(DeployEvent) },
+	"rollback_request":    func() any { return new(RollbackRequest) },
 	"error":               func() any { return new(ErrorBody) },
 	"health":              func() any { return new(Health) },
 	"invocation":          func() any { return new(Invocation) },

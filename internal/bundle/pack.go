@@ -109,15 +109,15 @@ func (p *packer) add(rel string, d fs.DirEntry, here *rules) error {
 	if !utf8.ValidString(rel) {
 		return fault.New(fault.Validation, "the file name %q is not UTF-8", rel).WithSuggestion("Rename the file.")
 	}
-	switch d.Type() {
-	case fs.ModeDir:
+	switch {
+	case d.IsDir():
 		if _, err := os.Stat(filepath.Join(p.root, filepath.FromSlash(rel), "pyvenv.cfg")); err == nil {
 			return nil // a virtual environment
 		}
 		return p.walk(rel+"/", here)
-	case fs.ModeSymlink:
+	case d.Type() == fs.ModeSymlink:
 		return p.addLink(rel)
-	case 0:
+	case d.Type().IsRegular():
 		return p.addFile(rel, d)
 	}
 	return fault.New(fault.Validation, "%s is neither a file nor a folder, so it can't be uploaded", rel).

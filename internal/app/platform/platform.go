@@ -97,7 +97,7 @@ type service struct {
 	executor *invocation.Executor
 	server   *server.Server
 	listener net.Listener
-	builds   chan struct{} // a slot of each build under way
+	trouble  func(revision string) error // why one has no instance
 
 	// life ends when deploys under way must.
 	life    context.Context //nolint:containedctx // of all deploys
@@ -111,7 +111,7 @@ type service struct {
 // Start runs a platform until ctx ends, then lets the calls in flight end and
 // stops everything in reverse. Errors that the operator can mend are *fault.Error.
 func Start(ctx context.Context, o Options) error {
-	s := &service{o: o, began: time.Now(), folders: folders{o.Data}, progress: newProgress(), builds: make(chan struct{}, max(1, o.Builds))}
+	s := &service{o: o, began: time.Now(), folders: folders{o.Data}, progress: newProgress()}
 	defer func() { s.stop(ctx) }()
 	if err := s.open(ctx); err != nil {
 		return err
@@ -174,24 +174,32 @@ func (s *service) makeEngine() error {
 		Instances: 1, Deployed: true, Logs: s.logs, Log: s.o.Log,
 	})
 	s.own(func(context.Context) { s.note("engine not closed", s.engine.Close()) })
+	s.trouble = s.engine.Trouble
+	s.conduct(s.engine, func() { s.engine.TrimZygotes(s.standby.Awake(), spareZygotes) })
+	s.background("collection of environments", s.engine.CollectEnvironments)
+	return nil
+}
+
+// conduct makes what brings revisions into service on m; onSleep is called
+// when some have fallen asleep.
+func (s *service) conduct(m machine, onSleep func()) {
+	m = queuedBuilds{m, make(chan struct{}, max(1, s.o.Builds))}
 	s.standby = newStandby(standbyOptions{
-		Machine: queuedBuilds{s.engine, s.builds}, Idle: s.o.Idle, Linger: linger, OnGone: s.forget, Log: s.o.Log,
-		OnSleep: func() { s.engine.TrimZygotes(s.standby.Awake(), spareZygotes) },
+		Machine: m, Idle: s.o.Idle, Linger: linger, OnGone: s.forget, OnSleep: onSleep, Log: s.o.Log,
 	})
 	s.own(func(context.Context) { s.standby.close() })
 	s.deployer = deploy.New(deploy.Options{
-		Builder: queuedBuilds{s.engine, s.builds}, Pools: s.standby, Traffic: &s.traffic,
+		Builder: m, Pools: s.standby, Traffic: &s.traffic,
 		Ledger: ledger{s.state, s.progress}, DrainTimeout: s.o.DrainTimeout, Log: s.o.Log,
 	})
 	s.own(s.deployer.Close)
+	s.own(func(context.Context) { s.standby.noMoreCalls() })
 	s.life, s.endLife = context.WithCancel(context.Background())
 	s.own(func(context.Context) {
 		s.endLife()
 		s.deploys.Wait()
 	})
 	s.background("sleep", s.standby.Run)
-	s.background("collection of environments", s.engine.CollectEnvironments)
-	return nil
 }
 
 // listen makes the server; requests are answered from run on.
@@ -262,7 +270,7 @@ func (s *service) run(ctx context.Context, live []*deploy.Revision) error {
 // note logs an error that ends nothing.
 func (s *service) note(what string, err error) {
 	if err != nil {
-		s.o.Log.Error(what, "error", err)
+		s.o.Log.Error("platform trouble", "what", what, "error", err)
 	}
 }
 

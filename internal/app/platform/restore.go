@@ -42,9 +42,11 @@ func (s *service) wakeFirst(ctx context.Context, live []*deploy.Revision) error 
 		if i >= wokenAtStart && rev.Agent.Manifest.Scaling.MinInstances == 0 {
 			continue
 		}
-		if err := s.standby.Wake(ctx, rev.ID); err != nil && ctx.Err() != nil {
-			return nil
-		} // what can't start is told when it is called, and in its health
+		if ctx.Err() != nil {
+			break
+		}
+		// What can't start is told when it is called, and in its health.
+		_ = s.standby.Wake(ctx, rev.ID)
 	}
 	return nil
 }
@@ -94,7 +96,7 @@ func (s *service) describe(a *state.Agent) server.Description {
 	d := server.Description{Agent: rev.Agent, Revision: rev.ID, Callables: rev.Callables, State: sleeping}
 	up, _, err := s.standby.Load(rev.ID)
 	if up {
-		d.State, err = running, s.engine.Trouble(rev.ID)
+		d.State, err = running, s.trouble(rev.ID)
 	}
 	check := api.Check{Name: "instances", Status: api.Healthy}
 	if err != nil {

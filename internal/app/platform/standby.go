@@ -57,6 +57,8 @@ type standby struct {
 	o    standbyOptions
 	ctx  context.Context // ends at close
 	stop context.CancelFunc
+	late context.Context // ends when no call can come any more
+	last context.CancelFunc
 	wg   sync.WaitGroup
 
 	mu     sync.Mutex // guards places
@@ -104,11 +106,16 @@ func newStandby(o standbyOptions) *standby {
 		o.OnSleep = func() {}
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	return &standby{o: o, ctx: ctx, stop: stop, places: map[string]*place{}}
+	late, last := context.WithCancel(context.Background())
+	return &standby{o: o, ctx: ctx, stop: stop, late: late, last: last, places: map[string]*place{}}
 }
+
+// noMoreCalls says that there is no one left who could be late with a call.
+func (s *standby) noMoreCalls() { s.last() }
 
 // close waits for what is under way. Deploys and drains have ended before.
 func (s *standby) close() {
+	s.last()
 	s.stop()
 	s.wg.Wait()
 }
@@ -276,6 +283,7 @@ func (s *standby) awaitQuiet(ctx context.Context, p *place, revived <-chan struc
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+	case <-s.late.Done():
 	case <-revived:
 		return false
 	case <-ctx.Done():

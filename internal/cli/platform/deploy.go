@@ -136,7 +136,7 @@ func (c *deployCommand) hand(ctx context.Context, client *runagent.Client, dir s
 	if err != nil {
 		return fmt.Errorf("pack: %w", err)
 	}
-	defer os.Remove(file.Name()) //nolint:errcheck // in a folder for temporary files
+	defer os.Remove(file.Name())
 	defer file.Close()
 	sum, err := bundle.Pack(ctx, dir, file, bundle.PackOptions{AllowSecrets: c.allowSecrets})
 	if err != nil {
