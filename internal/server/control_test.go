@@ -128,7 +128,7 @@ func TestControlRoutes(t *testing.T) {
 		}
 	}
 	p.err = fault.New(fault.Conflict, "it serves already")
-	if got := fx.do("POST", "/v1/agents/echo/rollback", ""); got.StatusCode != 409 || !strings.Contains(string(got.body), "it serves already") {
+	if got := fx.do("POST", "/v1/agents/echo/rollback", ""); got.StatusCode != http.StatusConflict || !strings.Contains(string(got.body), "it serves already") {
 		t.Errorf("%d %s", got.StatusCode, got.body)
 	}
 }
@@ -137,7 +137,7 @@ func TestServeHasNoControlRoutes(t *testing.T) {
 	t.Parallel()
 	fx := newFixture(t, nil)
 	for _, path := range []string{"/v1/bundles/sha256:a", "/v1/agents/echo/revisions"} {
-		if got := fx.do("GET", path, ""); got.StatusCode != 404 {
+		if got := fx.do("GET", path, ""); got.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d", path, got.StatusCode)
 		}
 	}
@@ -162,7 +162,7 @@ func TestADeployIsFollowedAsEvents(t *testing.T) {
 		t.Errorf("%+v", events)
 	}
 	p.err = fault.New(fault.NotFound, "no revision 1")
-	if got := fx.do("GET", "/v1/agents/echo/revisions/1/events", ""); got.StatusCode != 404 {
+	if got := fx.do("GET", "/v1/agents/echo/revisions/1/events", ""); got.StatusCode != http.StatusNotFound {
 		t.Errorf("%d", got.StatusCode)
 	}
 }

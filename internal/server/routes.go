@@ -21,7 +21,7 @@ type route struct {
 // routes is every route there is.
 func (s *Server) routes() []route {
 	const get, post = http.MethodGet, http.MethodPost
-	routes := []route{
+	return append([]route{
 		// Calling an agent.
 		{post, "/v1/agents/{agent}/invoke", s.v1(s.handleInvoke), &openapi.Operation{ID: "invoke", Tag: "Calls",
 			Summary: "Run an entrypoint", Body: api.InvokeRequest{}, Answer: api.InvokeResponse{}, Events: true, Query: logsQuery}},
@@ -76,15 +76,14 @@ func (s *Server) routes() []route {
 		{get, compatPrefix + "/health", s.compat(s.compatDoor.Health), nil},
 		{get, compatPrefix, s.compat(s.compatDoor.Info), nil},
 		{get, compatPrefix + "/{$}", s.compat(s.compatDoor.Info), nil},
-	}
-	if s.control != nil {
-		routes = append(routes, s.controlRoutes()...)
-	}
-	return routes
+	}, s.controlRoutes()...)
 }
 
 // controlRoutes are those that only a platform has.
 func (s *Server) controlRoutes() []route {
+	if s.control == nil {
+		return nil
+	}
 	const get, post = http.MethodGet, http.MethodPost
 	const agent = "/v1/agents/{agent}"
 	return []route{

@@ -14,12 +14,14 @@ var fenced = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 // is typed by a story.
 func TestDocsAreToldByStories(t *testing.T) {
 	t.Parallel()
-	story, err := os.ReadFile("quickstart.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	told := strings.Split(string(story), "\n")
-	for _, page := range []string{"../../README.md", "../../docs/quickstart.md"} {
+	for page, storyFile := range map[string]string{
+		"../../README.md": "quickstart.txtar", "../../docs/quickstart.md": "quickstart.txtar", "../../docs/deploy.md": "platform_docs.txtar",
+	} {
+		story, err := os.ReadFile(storyFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := strings.Split(string(story), "\n")
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
@@ -28,13 +30,14 @@ func TestDocsAreToldByStories(t *testing.T) {
 		for _, block := range fenced.FindAllStringSubmatch(string(text), -1) {
 			for _, line := range strings.Split(block[1], "\n") {
 				command, _, _ := strings.Cut(line, " #")
+				command, _, _ = strings.Cut(command, " <") // a story has stdin for that
 				command = strings.TrimSpace(command)
 				if !strings.HasPrefix(command, "runagent ") {
 					continue
 				}
 				commands++
 				if !typed(told, command) {
-					t.Errorf("%s tells to type %q, which quickstart.txtar does not do", page, command)
+					t.Errorf("%s tells to type %q, which %s does not do", page, command, storyFile)
 				}
 			}
 		}

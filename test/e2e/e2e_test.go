@@ -6,8 +6,8 @@
 //
 //	serve [-name N] [args…]          start `runagent serve --port 0 args…` and wait until it is ready;
 //	                                 sets $N_URL and $N_ID ($URL and $ID without -name)
-//	platform [-name N] DIR [args…]   start `runagent platform start --data DIR args…` and wait until it is
-//	                                 ready; sets $N_URL, and $N_KEY at its first start
+//	platform [-name N] start args…   start `runagent platform start args…`, on any port unless they say
+//	                                 otherwise, and wait until it is ready; sets $N_URL and $N_KEY
 //	interrupt [-name N] [SIGNAL]     send SIGINT, or the signal, and wait for the end
 //	http [-timeout D] [-status S] METHOD URL [BODY | @FILE] [HEADER: VALUE…]
 //	                                 do a request; its body becomes stdout, status and headers stderr

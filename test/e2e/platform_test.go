@@ -15,13 +15,13 @@ var (
 func cmdPlatform(ts *testscript.TestScript, neg bool, args []string) {
 	name, rest := splitName(args)
 	if neg || len(rest) == 0 {
-		ts.Fatalf("usage: platform [-name N] DIR [args…]")
+		ts.Fatalf("usage: platform [-name N] start args…")
 	}
-	argv := []string{"platform", "start", "--data", rest[0]}
+	argv := append([]string{"platform"}, rest...)
 	if !strings.Contains(strings.Join(rest, " "), "--listen") {
 		argv = append(argv, "--listen", "127.0.0.1:0")
 	}
-	one := start(ts, append(argv, rest[1:]...))
+	one := start(ts, argv)
 	all := ts.Value(serversKey{}).(*servers)
 	all.mu.Lock()
 	all.byName[name] = one

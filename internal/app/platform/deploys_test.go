@@ -42,7 +42,7 @@ func (h *house) enter(data string) {
 		o:       Options{Data: data, Log: slog.New(slog.DiscardHandler), DrainTimeout: time.Minute, ShutdownTimeout: time.Minute, Idle: time.Hour},
 		folders: folders{data}, progress: newProgress(), trouble: func(string) error { return nil },
 	}
-	if err := h.service.open(h.t.Context()); err != nil {
+	if err := h.open(h.t.Context()); err != nil {
 		h.t.Fatal(err)
 	}
 	h.logs = engine.NewLogbook(h.history, func(invocation.LogLine) {})

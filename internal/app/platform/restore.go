@@ -38,15 +38,11 @@ func (s *service) restore(ctx context.Context) ([]*deploy.Revision, error) {
 // wakeFirst starts instances of the agents that must always have some, and of
 // those that came into service last.
 func (s *service) wakeFirst(ctx context.Context, live []*deploy.Revision) error {
-	for i, rev := range live {
-		if i >= wokenAtStart && rev.Agent.Manifest.Scaling.MinInstances == 0 {
-			continue
+	for i := 0; i < len(live) && ctx.Err() == nil; i++ {
+		if i < wokenAtStart || live[i].Agent.Manifest.Scaling.MinInstances > 0 {
+			// What can't start is told when it is called, and in its health.
+			_ = s.standby.Wake(ctx, live[i].ID)
 		}
-		if ctx.Err() != nil {
-			break
-		}
-		// What can't start is told when it is called, and in its health.
-		_ = s.standby.Wake(ctx, rev.ID)
 	}
 	return nil
 }

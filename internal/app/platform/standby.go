@@ -65,36 +65,6 @@ type standby struct {
 	places map[string]*place
 }
 
-// phase is what the instances of a revision are doing.
-type phase int
-
-const (
-	asleep phase = iota
-	changing
-	awake
-	gone
-)
-
-// place is one revision on this machine.
-type place struct {
-	id string // the revision's
-
-	mu        sync.Mutex // guards all that follows
-	rev       *deploy.Revision
-	phase     phase
-	changed   chan struct{} // closed when changing is over
-	inFlight  int
-	sleepers  int // calls that wait for it to wake
-	lastUsed  time.Time
-	err       error // of the last start
-	retryAt   time.Time
-	pause     time.Duration
-	draining  bool
-	revived   chan struct{} // closed when a drain is called off
-	idle      chan struct{} // told when a call has ended
-	callables []agent.Callable
-}
-
 func newStandby(o standbyOptions) *standby {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -181,76 +151,6 @@ func (s *standby) Start(ctx context.Context, rev *deploy.Revision) ([]agent.Call
 	}
 }
 
-// revision is what runs at p.
-func (p *place) revision() *deploy.Revision {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.rev
-}
-
-// know notes what was started.
-func (p *place) know(rev *deploy.Revision, callables []agent.Callable) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.rev, p.callables = rev, callables
-}
-
-// known are the entrypoints of what was started.
-func (p *place) known() []agent.Callable {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.callables
-}
-
-// callBack ends the drain of a place that is still awake.
-func (p *place) callBack() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.draining || p.phase != awake {
-		return false
-	}
-	p.draining = false
-	close(p.revived)
-	return true
-}
-
-// begin begins a change of a place that is in the given phase, and returns
-// nil; else a channel that is closed when it is worth trying again.
-func (p *place) begin(from phase) <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.phase == from {
-		p.phase, p.changed = changing, make(chan struct{})
-		return nil
-	}
-	if p.phase == changing {
-		return p.changed
-	}
-	over := make(chan struct{})
-	close(over)
-	return over
-}
-
-// end ends the change that was begun.
-func (p *place) end(in phase, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.phase, p.err = in, err
-	close(p.changed)
-}
-
-func (p *place) is(in phase) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.phase == in
-}
-
-func (p *place) isDraining() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.draining
-}
-
 // Drain implements deploy.Pools: the calls in flight, and those that are on
 // their way, end; then the instances do. It returns early when the revision is
 // started again meanwhile.
@@ -304,23 +204,6 @@ func (s *standby) awaitQuiet(ctx context.Context, p *place, revived <-chan struc
 			}
 		}
 	}
-}
-
-// tryEnd begins the end of a place that nothing happens at, or of any with
-// force. Where it changes just now, wait tells when that is over.
-func (p *place) tryEnd(force bool) (wait <-chan struct{}, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case !p.draining:
-		return nil, false // called back; the caller is told so
-	case p.phase == changing:
-		return p.changed, false
-	case !force && (p.inFlight > 0 || p.sleepers > 0):
-		return nil, false
-	}
-	p.phase, p.changed = changing, make(chan struct{})
-	return nil, true
 }
 
 // Invoke implements invocation.Invoker. It wakes the revision if it must.
@@ -385,44 +268,6 @@ func (s *standby) enter(ctx context.Context, p *place) (invocation.StartKind, er
 		if err != nil {
 			return "", err
 		}
-	}
-}
-
-// refusal says why p is not started just now, after a start that failed.
-// p.mu is held.
-func (p *place) refusal(now time.Time) error {
-	if p.err == nil || !now.Before(p.retryAt) {
-		return nil
-	}
-	return fault.New(fault.AgentUnavailable, "no instance of the agent can start: %w", p.err).WithRetryAfter(p.retryAt.Sub(now))
-}
-
-// await waits for the end of a change, or of ctx.
-func (p *place) await(ctx context.Context, wait <-chan struct{}) error {
-	defer func() {
-		p.mu.Lock()
-		p.sleepers--
-		p.mu.Unlock()
-		p.quiet()
-	}()
-	select {
-	case <-wait:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.phase == asleep && p.err != nil {
-		return fault.New(fault.AgentUnavailable, "no instance of the agent can start: %w", p.err).WithRetryAfter(p.pause)
-	}
-	return nil
-}
-
-// quiet tells a drain that it may look again.
-func (p *place) quiet() {
-	select {
-	case p.idle <- struct{}{}:
-	default:
 	}
 }
 

@@ -21,8 +21,8 @@ import (
 	"github.com/runagent/runagent/internal/config"
 )
 
-// errUsage is what a fixture's Desk makes of wrong usage.
-type errUsage struct{ error }
+// usageError is what a fixture's Desk makes of wrong usage.
+type usageError struct{ error }
 
 // fixture is a user with a platform that answers "METHOD path" with a body.
 type fixture struct {
@@ -72,7 +72,7 @@ func (f *fixture) run(args ...string) (stdout, stderr string, err error) {
 	d := &Desk{
 		In: strings.NewReader(f.in), Out: &out, Err: &talk, Version: "1.2.3",
 		Settings: func() (config.Config, error) { return config.Config{Home: f.home}, nil },
-		Usage:    func(format string, args ...any) error { return errUsage{fmt.Errorf(format, args...)} },
+		Usage:    func(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} },
 		Start: func(_ context.Context, o platform.Options) error {
 			f.started = &o
 			return nil
@@ -97,7 +97,7 @@ func (f *fixture) login() {
 func (f *fixture) fails(usage bool, says string, args ...string) {
 	f.t.Helper()
 	_, _, err := f.run(args...)
-	if got := (errUsage{}); err == nil || errors.As(err, &got) != usage || !strings.Contains(err.Error(), says) {
+	if got := (usageError{}); err == nil || errors.As(err, &got) != usage || !strings.Contains(err.Error(), says) {
 		f.t.Errorf("%v: got %v, want %q (usage %v)", args, err, says, usage)
 	}
 }
