@@ -20,9 +20,12 @@ const (
 	Floor           = "floor"
 )
 
+// Graph is the workload whose function needs a manifest, and imports, of its own.
+const Graph = "langgraph"
+
 // Catalog returns all rows in the order of the table.
 func Catalog() []*Row {
-	return []*Row{
+	rows := []*Row{
 		{
 			Name: RunAgent, About: "runagent serve, POST /v1/agents/bench/invoke, one instance",
 			Env: "runagent", Dialect: Native{}, Command: serve(1), Ready: "/health/ready", Short: true,
@@ -51,15 +54,22 @@ func Catalog() []*Row {
 		fastAPI(FastAPIAsync, "the same with coroutines", "async", 1),
 		fastAPI(FastAPISyncTwo, "plain functions, two processes", "sync", 2),
 		fastAPI(FastAPIAsyncTwo, "coroutines, two processes", "async", 2),
-		{
+	}
+	rows = append(rows, frameworks()...)
+	return append(rows,
+		&Row{
 			Name: Limit, About: "the smallest Go HTTP server before one Python process (bench/limit)",
 			Env: "runagent", Dialect: Plain{}, Ready: "/ready", Short: true,
 			Cannot: map[string]string{"reload": "not built in"},
 			Command: func(p Place) Command {
-				return Command{Args: []string{p.Bin + "/limit", "-listen", p.Addr(), "-python", p.bin("python"), "-script", p.Bench + "/limit/limit.py"}}
+				c := Command{Args: []string{p.Bin + "/limit", "-listen", p.Addr(), "-python", p.bin("python"), "-script", p.Bench + "/limit/limit.py"}}
+				if p.Workload == Graph {
+					c.Vars = []string{"BENCH_GRAPH=1"}
+				}
+				return c
 			},
 		},
-		{
+		&Row{
 			Name: Floor, About: "the smallest Go HTTP server, without Python (bench/floor): what the load generator can do",
 			Dialect: Mirror{}, Ready: "/ready", Short: true,
 			Only: []string{"echo1", "echo16", "echo64", "stream", "big", "start", "memory"},
@@ -67,7 +77,7 @@ func Catalog() []*Row {
 				return Command{Args: []string{p.Bin + "/floor", "-listen", p.Addr()}}
 			},
 		},
-	}
+	)
 }
 
 // serve starts RunAgent as a user does; records, log capture, limits and
@@ -110,7 +120,7 @@ func fastAPI(name, about, mode string, processes int) *Row {
 			case processes > 1:
 				args = append(args, "--workers", strconv.Itoa(processes))
 			}
-			return Command{Args: args, Vars: []string{"BENCH_MODE=" + mode, "PYTHONPATH=" + p.Agent}}
+			return Command{Args: args, Vars: []string{"BENCH_MODE=" + mode, "PYTHONPATH=" + p.Agent, p.functionVar()}}
 		},
 	}
 	if processes > 1 {

@@ -216,7 +216,7 @@ func (Compat) Shot(addr string, c *Call) *load.Shot {
 	items := make([]string, len(c.Items))
 	wide := make([]string, len(c.Items))
 	for i, item := range c.Items {
-		items[i], wide[i] = escaped(item), escaped(spaced(item))
+		items[i], wide[i] = escaped(item, 2), escaped(spaced(item), 2)
 	}
 	one, other := containsInOrder(items), containsInOrder(wide)
 	return &load.Shot{
@@ -237,7 +237,7 @@ func (Compat) Shot(addr string, c *Call) *load.Shot {
 
 // containsEscaped is contains for JSON inside JSON inside JSON.
 func containsEscaped(want string) func([]byte) error {
-	compact, wide := []byte(escaped(want)), []byte(escaped(spaced(want)))
+	compact, wide := []byte(escaped(want, 2)), []byte(escaped(spaced(want), 2))
 	return func(body []byte) error {
 		if holds(body, compact) || holds(body, wide) {
 			return nil
@@ -246,9 +246,9 @@ func containsEscaped(want string) func([]byte) error {
 	}
 }
 
-// escaped returns JSON as it stands in a text inside a text.
-func escaped(value string) string {
-	for range 2 {
+// escaped returns JSON as it stands in a text, or in a text inside a text: depth 2.
+func escaped(value string, depth int) string {
+	for range depth {
 		quoted, err := json.Marshal(value)
 		if err != nil {
 			return value

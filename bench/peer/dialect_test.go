@@ -37,6 +37,15 @@ func TestAnswersAreChecked(t *testing.T) {
 		"compat_stream": {Compat{}, streamCall,
 			[]string{`{"content":"{\"payload\":\"{\\\"i\\\":0,\\\"t\\\":\\\"a\\\"}\"}"}` + "\n" + `{"content":"{\"payload\":\"{\\\"i\\\":1,\\\"t\\\":\\\"a\\\"}\"}"}`},
 			[]string{`{"type":"error","error":"no"}`}},
+		"langgraph": {LangGraphAPI{}, plainCall,
+			[]string{`{"result":{"message":"m: x, y","n":2}}`},
+			[]string{`{"result":{"message":"m: x, y","n":3}}`, `{"message":"m: x, y","n":2}`}},
+		"langgraph_stream": {LangGraphAPI{}, streamCall,
+			[]string{"event: custom\r\ndata: {\"i\":0,\"t\":\"a\"}\r\n\r\nevent: custom\r\ndata: {\"i\":1,\"t\":\"a\"}\r\n\r\n"},
+			[]string{"event: error\ndata: {}\n\n"}},
+		"adk": {ADKAPI{}, plainCall,
+			[]string{`[{"content":{"parts":[{"text":"{\"message\":\"m: x, y\",\"n\":2}"}]}}]`},
+			[]string{`[]`, `[{"content":{"parts":[{"text":"{\"message\":\"m: x, y\",\"n\":3}"}]}}]`}},
 		"mirror": {Mirror{}, plainCall, []string{`{"message":"m: x, y"}`}, []string{`{}`}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -37,10 +37,8 @@ func Start(r *Row, p Place) (*Server, error) {
 	if err := os.CopyFS(p.Agent, os.DirFS(filepath.Join(p.Bench, "agent"))); err != nil {
 		return nil, fmt.Errorf("copy the agent: %w", err)
 	}
-	if p.Workload == "reload" {
-		if err := importMore(filepath.Join(p.Agent, "work.py")); err != nil {
-			return nil, fmt.Errorf("make the agent heavy: %w", err)
-		}
+	if err := fit(p); err != nil {
+		return nil, fmt.Errorf("fit the agent to %s: %w", p.Workload, err)
 	}
 	var err error
 	if p.Port, err = freePort(); err != nil {
@@ -67,13 +65,30 @@ func Start(r *Row, p Place) (*Server, error) {
 // heavyImports take about a second: a usual agent's.
 const heavyImports = "import langgraph.graph, langgraph.prebuilt, langchain_core.language_models, httpx\n"
 
-// importMore gives an agent the imports of a usual one.
-func importMore(path string) error {
+// graphEntrypoint is in the manifest only where it is called: what imports
+// LangGraph weighs on all the others.
+const graphEntrypoint = `"entrypoints": [
+      {"tag": "graph", "file": "graph.py", "module": "run", "type": "generic"},`
+
+// fit changes the copied agent into what the workload is about.
+func fit(p Place) error {
+	switch p.Workload {
+	case "reload":
+		return edit(filepath.Join(p.Agent, "work.py"), func(text string) string { return heavyImports + text })
+	case Graph:
+		return edit(filepath.Join(p.Agent, "runagent.config.json"), func(text string) string {
+			return strings.Replace(text, `"entrypoints": [`, graphEntrypoint, 1)
+		})
+	}
+	return nil
+}
+
+func edit(path string, change func(string) string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append([]byte(heavyImports), text...), 0o644)
+	return os.WriteFile(path, []byte(change(string(text))), 0o644)
 }
 
 // PID returns the number of the server's first process.

@@ -42,6 +42,17 @@ func sleep(function string) *peer.Call {
 	return &peer.Call{Function: function, Args: `{"seconds":0.1}`, Want: `{"slept":0.1}`}
 }
 
+// graph asks the compiled graph how long the question is: the model thinks
+// twice, with a tool between.
+func graph(client int) *peer.Call {
+	question := "how long is this" + strings.Repeat("?", client)
+	return &peer.Call{
+		Function: "graph",
+		Args:     fmt.Sprintf(`{"question":%q}`, question),
+		Want:     fmt.Sprintf(`{"answer":"The answer is %d."}`, len(question)),
+	}
+}
+
 func maybe(client int, seconds string) *peer.Call {
 	return &peer.Call{
 		Function: "maybe",

@@ -13,7 +13,7 @@ import (
 func TestCallsAreJSONAndDifferByClient(t *testing.T) {
 	t.Parallel()
 	for name, call := range map[string]func(int) *peer.Call{
-		"echo": echo, "big": big,
+		"echo": echo, "big": big, "graph": graph,
 		"stream": func(client int) *peer.Call { return stream("stream", client, chunks) },
 		"maybe":  func(client int) *peer.Call { return maybe(client, "0.2") },
 	} {

@@ -67,6 +67,8 @@ func All() []*Workload {
 		closed("cpu", "about 5 ms of Python, 16 clients", 16,
 			func(int) *peer.Call { return cpu() }, true,
 			Column{"rate", "cpu: calls/s", 0, false}),
+		closed(peer.Graph, "a compiled LangGraph graph with an offline model and a tool, 8 clients", 8, graph, true,
+			Column{"rate", "langgraph: calls/s", 0, false}, Column{"p50_ms", "langgraph: p50 ms", 1, true}),
 		mixed(),
 		abandon(),
 		start(),

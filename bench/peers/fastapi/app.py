@@ -77,3 +77,8 @@ app.post("/asleep")(asleep)
 app.post("/stream")(streaming(work.stream, work.stream_async))
 app.post("/slow_stream")(streaming(work.slow_stream, slow_stream))
 app.post("/endless")(streaming(work.endless, None))
+
+if os.environ.get("BENCH_FUNCTION") == "graph":
+    import graph
+
+    app.post("/graph")(plain(graph.run))
