@@ -27,13 +27,12 @@ func (r *reader) checkPaths(m *Manifest) {
 		if _, given := r.d.places[at]; !given || e.WebhookURL != "" {
 			continue
 		}
-		e.File = r.insidePath(at, e.File)
-		if !strings.HasSuffix(e.File, ".py") || path.Base(e.File) == ".py" {
-			suggestion := ""
-			if e.File != "" && path.Ext(e.File) == "" {
-				suggestion = e.File + ".py"
-			}
-			r.add(r.d.atValue(at, fmt.Sprintf("%s: must be a Python file (.py), not %s", dottedPointer(at), shown(e.File)), suggestion))
+		e.File = r.pythonFile(at, e.File)
+	}
+	for _, h := range m.Lifecycle.hooks() {
+		at := "/lifecycle/" + h.when + "/file"
+		if _, given := r.d.places[at]; given && !r.full() {
+			h.File = r.pythonFile(at, h.File)
 		}
 	}
 	for i := range m.PersistentFolders {
@@ -45,6 +44,20 @@ func (r *reader) checkPaths(m *Manifest) {
 	if m.Requirements != "" {
 		m.Requirements = r.insidePath("/requirements", m.Requirements)
 	}
+}
+
+// pythonFile returns the plain form of a path, and notes one that is no Python file's.
+func (r *reader) pythonFile(at, p string) string {
+	p = r.insidePath(at, p)
+	if strings.HasSuffix(p, ".py") && path.Base(p) != ".py" {
+		return p
+	}
+	suggestion := ""
+	if p != "" && path.Ext(p) == "" {
+		suggestion = p + ".py"
+	}
+	r.add(r.d.atValue(at, fmt.Sprintf("%s: must be a Python file (.py), not %s", dottedPointer(at), shown(p)), suggestion))
+	return p
 }
 
 // insidePath returns the plain form of a path, and notes one that leaves the folder.

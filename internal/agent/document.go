@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/tailscale/hujson"
+
+	"github.com/runagent/runagent/internal/nearest"
 )
 
 const (
@@ -120,7 +122,7 @@ func (d *document) failSyntax(err error) {
 	case strings.HasPrefix(text, `invalid literal: "`):
 		text = `the string holds a control character or a bad escape; they are written as \n, \t, \\ or \u0000`
 	case strings.HasPrefix(text, "invalid literal: "):
-		suggestion = nearest(strings.TrimPrefix(text, "invalid literal: "), []string{"true", "false", "null"})
+		suggestion = nearest.Name(strings.TrimPrefix(text, "invalid literal: "), []string{"true", "false", "null"})
 	case len(rest) > 0 && rest[0] == '\'':
 		text += "; strings are written in double quotes"
 	}

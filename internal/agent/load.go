@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/runagent/runagent/internal/nearest"
 )
 
 // LoadOptions says how an agent is read from its folder.
@@ -83,7 +85,7 @@ func missingManifest(dir, shown string, err error) Problem {
 			names = append(names, e.Name())
 		}
 	}
-	p.Suggestion = nearest(ManifestName, names)
+	p.Suggestion = nearest.Name(ManifestName, names)
 	return p
 }
 

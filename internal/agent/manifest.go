@@ -1,6 +1,9 @@
 package agent
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // ManifestName is the file that makes a folder an agent.
 const ManifestName = "runagent.config.json"
@@ -21,6 +24,7 @@ type Manifest struct {
 	Scaling      Scaling
 	NetworkAllow []string
 	Batch        BatchRules
+	Lifecycle    Lifecycle
 	Retries      Retries
 	OnConflict   string
 	Python       string
@@ -58,6 +62,42 @@ type Entrypoint struct {
 	WebhookURL string
 	Method     string
 	Timeout    time.Duration
+}
+
+// Functions returns all that the agent's code must define: the entrypoints in
+// their order, then the lifecycle's functions, whose Tag is lifecycle.start or
+// lifecycle.stop.
+func (m *Manifest) Functions() []Entrypoint {
+	all := slices.Clone(m.Entrypoints)
+	for _, h := range m.Lifecycle.hooks() {
+		if h.File != "" {
+			all = append(all, Entrypoint{Tag: "lifecycle." + h.when, File: h.File, Module: h.Module})
+		}
+	}
+	return all
+}
+
+// Lifecycle names functions that each instance calls once: Start before it
+// takes calls, Stop after its last one.
+type Lifecycle struct {
+	Start, Stop Hook
+}
+
+// Hook is a function without arguments, and how long it may take. Without a
+// File there is none.
+type Hook struct {
+	File, Module string
+	Timeout      time.Duration
+}
+
+// namedHook is a hook and its key below "lifecycle".
+type namedHook struct {
+	when string
+	*Hook
+}
+
+func (l *Lifecycle) hooks() []namedHook {
+	return []namedHook{{"start", &l.Start}, {"stop", &l.Stop}}
 }
 
 // Resources bounds one instance. Zero values mean: the default.

@@ -9,7 +9,11 @@ import (
 	"time"
 )
 
-const defaultWebhookTimeout = 30 * time.Second
+const (
+	defaultWebhookTimeout = 30 * time.Second
+	defaultStartTimeout   = 30 * time.Second
+	defaultStopTimeout    = 10 * time.Second
+)
 
 // Parse reads the text of a manifest and returns it with all that is wrong
 // with it; file is its path as problems should name it. The manifest is nil
@@ -71,6 +75,7 @@ func (r *reader) manifest(root map[string]any) *Manifest {
 		Scaling:           r.scaling(object(root, "scaling")),
 		Batch:             batchRules(object(root, "batch")),
 		Retries:           r.retries(object(root, "retries")),
+		Lifecycle:         r.lifecycle(object(root, "lifecycle")),
 	}
 	if missingID(m.AgentID) {
 		m.AgentID = ""
@@ -109,6 +114,18 @@ func (r *reader) entrypoint(entry map[string]any, path string) Entrypoint {
 		}
 	}
 	return e
+}
+
+func (r *reader) lifecycle(o map[string]any) Lifecycle {
+	l := Lifecycle{Start: Hook{Timeout: defaultStartTimeout}, Stop: Hook{Timeout: defaultStopTimeout}}
+	for _, h := range l.hooks() {
+		given := object(o, h.when)
+		h.File, h.Module = text(given, "file"), text(given, "module")
+		if d := r.duration(given, "/lifecycle/"+h.when, "timeout"); d > 0 {
+			h.Timeout = d
+		}
+	}
+	return l
 }
 
 func (r *reader) resources(o map[string]any) Resources {

@@ -94,6 +94,10 @@ func TestParseReadsEveryField(t *testing.T) {
 			Concurrency: 8, PIDs: 64, DiskBytes: 1 << 30},
 		"Scaling": agent.Scaling{MinInstances: 1, MaxInstances: 4, Target: 7.5, IdleTimeout: 90 * time.Second},
 		"Batch":   agent.BatchRules{MaxSize: 16, MaxWait: 2500 * time.Microsecond, Isolate: true},
+		"Lifecycle": agent.Lifecycle{
+			Start: agent.Hook{File: "app.py", Module: "app.open", Timeout: time.Minute},
+			Stop:  agent.Hook{File: "app.py", Module: "close", Timeout: 10 * time.Second},
+		},
 		"Retries": agent.Retries{MaxAttempts: 3, Backoff: 2 * time.Second},
 		"Entrypoints": []agent.Entrypoint{
 			{Tag: "main", File: "src/agent.py", Module: "app.invoke", Type: agent.Generic, Description: "Answers",

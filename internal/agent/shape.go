@@ -11,6 +11,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/mod/semver"
+
+	"github.com/runagent/runagent/internal/nearest"
 )
 
 // checkShape returns what in the document breaks the schema.
@@ -116,7 +118,7 @@ func (c *shapeCheck) unknownKey(e *jsonschema.ValidationError, key string) {
 		c.add(c.d.atKey(path, fmt.Sprintf("%s: %q has no meaning beside %q", dotted(e.InstanceLocation), key, beside), ""))
 		return
 	}
-	suggestion := nearest(key, names)
+	suggestion := nearest.Name(key, names)
 	if home := c.s.homes[key]; home != "" {
 		suggestion = home
 	}
@@ -155,7 +157,7 @@ func (c *shapeCheck) notOneOf(path, name string, k *kind.Enum) {
 		c.add(c.d.atValue(path, fmt.Sprintf("%s: must be one of %s", name, strings.Join(valid, ", ")), ""))
 		return
 	}
-	c.add(c.d.atValue(path, fmt.Sprintf("%s: %s is none of %s", name, shown(got), strings.Join(valid, ", ")), nearest(got, valid)))
+	c.add(c.d.atValue(path, fmt.Sprintf("%s: %s is none of %s", name, shown(got), strings.Join(valid, ", ")), nearest.Name(got, valid)))
 }
 
 // asString returns a number or boolean in quotes, where a string is wanted.

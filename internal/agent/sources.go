@@ -9,14 +9,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/runagent/runagent/internal/nearest"
 )
 
 // SourceInspector reads Python sources without running them.
 type SourceInspector interface {
-	// Inspect reports on each Python entrypoint of the agent in dir, in their
-	// order. An error means that nothing could be inspected, such as for want
+	// Inspect reports on each Python function of the agent in dir, in their
+	// order (see Manifest.Functions). An error means that nothing could be inspected, such as for want
 	// of an interpreter; what is wrong with the sources is in the reports.
-	Inspect(ctx context.Context, dir string, entrypoints []Entrypoint) ([]SourceReport, error)
+	Inspect(ctx context.Context, dir string, functions []Entrypoint) ([]SourceReport, error)
 }
 
 // SourceReport says what one entrypoint's source holds.
@@ -49,13 +51,17 @@ type SourceReport struct {
 // the files that do not exist, if the manifest came from Load.
 func CheckSources(m *Manifest, reports []SourceReport) Problems {
 	c := &sourceCheck{m: m}
-	for i, e := range m.Entrypoints {
-		if e.WebhookURL != "" || e.File == "" || c.missing(e, entrypointPath(i)) {
+	for i, e := range m.Functions() {
+		at := entrypointPath(i)
+		if i >= len(m.Entrypoints) {
+			at = "/" + strings.ReplaceAll(e.Tag, ".", "/")
+		}
+		if e.WebhookURL != "" || e.File == "" || c.missing(e, at) {
 			continue
 		}
 		same := func(r SourceReport) bool { return r.Tag == e.Tag && r.File == e.File }
 		if j := slices.IndexFunc(reports, same); j >= 0 {
-			c.report(e, entrypointPath(i), reports[j])
+			c.report(e, at, reports[j])
 		}
 	}
 	return c.problems.sorted()
@@ -146,7 +152,7 @@ func (c *sourceCheck) nearestFile(file string) string {
 			return f
 		}
 	}
-	if near := nearest(file, c.files); near != "" {
+	if near := nearest.Name(file, c.files); near != "" {
 		return near
 	}
 	if len(c.files) == 1 && c.files[0] != file {
@@ -188,7 +194,7 @@ func skippedFolder(name string) bool {
 // is compared: what objects hold shows at run time.
 func nearestMember(module string, r SourceReport) string {
 	first, rest, _ := strings.Cut(module, ".")
-	near := or(nearest(first, r.Names), r.Nearest)
+	near := or(nearest.Name(first, r.Names), r.Nearest)
 	if near == "" || rest == "" {
 		return near
 	}

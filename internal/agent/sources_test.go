@@ -118,3 +118,23 @@ func TestCheckSourcesComparesTypes(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckSourcesKnowsTheLifecycle(t *testing.T) {
+	t.Parallel()
+	a, problems := agent.Load(folder(t, map[string]string{"main.py": "", agent.ManifestName: `{"agent_name":"E",
+"agent_architecture":{"entrypoints":[{"tag":"t","file":"main.py","module":"run"}]},
+"lifecycle":{"start":{"file":"main.py","module":"opn"},
+"stop":{"file":"mian.py","module":"close"}}}`}), agent.LoadOptions{Shown: "m.json"})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	got := agent.CheckSources(a.Manifest, []agent.SourceReport{
+		{Tag: "t", File: "main.py", OK: true},
+		{Tag: "lifecycle.start", File: "main.py", Problem: "missing_name", Names: []string{"run", "open"}},
+	}).Error()
+	want := `m.json:3:49: lifecycle.start.module: main.py defines no "opn" (did you mean "open"?)
+m.json:4:16: lifecycle.stop.file: there is no file "mian.py" (did you mean "main.py"?)`
+	if got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}

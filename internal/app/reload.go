@@ -159,7 +159,7 @@ func (s *service) sourceProblems(ctx context.Context, rev *deploy.Revision) agen
 	if rev == nil || rev.Environment.Python == "" {
 		return nil
 	}
-	reports, err := python.NewInspector(rev.Environment.Python, s.shim).Inspect(ctx, rev.Agent.Dir, rev.Agent.Manifest.Entrypoints)
+	reports, err := python.NewInspector(rev.Environment.Python, s.shim).Inspect(ctx, rev.Agent.Dir, rev.Agent.Manifest.Functions())
 	if err != nil {
 		s.o.Log.Warn("sources not inspected", "error", err)
 		return nil

@@ -42,7 +42,7 @@ var rules = []rule{
 		onlyImportedFrom(module+"/internal/config", "internal/app", "internal/cli")},
 	{"leaves_import_nothing_of_ours",
 		"fault and hub are used by everybody, so they may use nobody",
-		leaves("internal/fault", "internal/hub")},
+		leaves("internal/fault", "internal/hub", "internal/nearest")},
 	{"sql_drivers_in_store",
 		"one door for the database drivers, and discovery for the file that published clients read",
 		onlyImportedFrom("modernc.org/sqlite", "internal/store", "internal/discovery")},
@@ -148,7 +148,7 @@ func leaves(dirs ...string) func([]source) []string {
 
 func domainImportsDomainOnly(files []source) (found []string) {
 	domain := []string{"internal/agent", "internal/deploy", "internal/invocation"}
-	known := append(slices.Clone(domain), "internal/fault", "internal/hub", "api")
+	known := append(slices.Clone(domain), "internal/fault", "internal/hub", "internal/nearest", "api")
 	selected := inPackages(domain...)
 	for _, s := range files {
 		if !selected(s) {

@@ -99,7 +99,7 @@ func (c *validateCommand) look(ctx context.Context, settings config.Config, a *a
 	var reports []agent.SourceReport
 	inspector, err := newInspector(ctx, settings, a.Dir, a.Manifest.Python)
 	if err == nil {
-		reports, err = inspector.Inspect(ctx, a.Dir, a.Manifest.Entrypoints)
+		reports, err = inspector.Inspect(ctx, a.Dir, a.Manifest.Functions())
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()

@@ -22,6 +22,7 @@ type Admission struct {
 	Limits      AdmittedLimits       `json:"limits"`
 	Concurrency AdmittedConcurrency  `json:"concurrency"`
 	Batch       AdmittedBatch        `json:"batch"`
+	Lifecycle   AdmittedLifecycle    `json:"lifecycle,omitzero"`
 
 	// Described says that signatures and schemas are known already.
 	Described bool `json:"described,omitempty"`
@@ -45,6 +46,20 @@ type AdmittedLimits struct {
 type AdmittedConcurrency struct {
 	Sync  int `json:"sync"`
 	Async int `json:"async"`
+}
+
+// AdmittedLifecycle names what to call once before the first call, and once
+// after the last.
+type AdmittedLifecycle struct {
+	Start *AdmittedHook `json:"start,omitempty"`
+	Stop  *AdmittedHook `json:"stop,omitempty"`
+}
+
+// AdmittedHook is one function to call without arguments.
+type AdmittedHook struct {
+	File      string `json:"file"`
+	Module    string `json:"module"`
+	TimeoutMS int64  `json:"timeout_ms"`
 }
 
 // AdmittedBatch says how single calls to a batch entrypoint are gathered.

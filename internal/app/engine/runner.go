@@ -107,12 +107,20 @@ func (r *runner) admission(rev *deploy.Revision) (instance.Admission, error) {
 			MaxSize: m.Batch.MaxSize, MaxWaitMS: int(m.Batch.MaxWait.Milliseconds()), Isolate: m.Batch.Isolate,
 		},
 	}
+	a.Lifecycle = instance.AdmittedLifecycle{Start: admittedHook(m.Lifecycle.Start), Stop: admittedHook(m.Lifecycle.Stop)}
 	for _, e := range m.Entrypoints {
 		if e.WebhookURL == "" {
 			a.Entrypoints = append(a.Entrypoints, instance.AdmittedEntrypoint{Tag: e.Tag, File: e.File, Module: e.Module, Type: e.Type})
 		}
 	}
 	return a, nil
+}
+
+func admittedHook(h agent.Hook) *instance.AdmittedHook {
+	if h.File == "" {
+		return nil
+	}
+	return &instance.AdmittedHook{File: h.File, Module: h.Module, TimeoutMS: h.Timeout.Milliseconds()}
 }
 
 // withManifest adds to what an instance reported what only the manifest says.

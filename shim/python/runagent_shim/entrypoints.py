@@ -24,11 +24,10 @@ class LoadError(Exception):
         self.file, self.line = file, line
 
 
-def resolve(module, path, file, made, wanted):
-    """Return the adapters.Adapted of what path, such as app.invoke, names in module.
+def named(module, path, file, made):
+    """Return what path, such as app.invoke, names in module, which is of file.
 
-    Classes on the way are instantiated once; made, a dict, keeps them. wanted,
-    an adapters.Wanted, says how it is to be served.
+    Classes on the way are instantiated once; made, a dict, keeps them.
     """
     found, names = module, path.split(".")
     for at, name in enumerate(names):
@@ -42,6 +41,15 @@ def resolve(module, path, file, made, wanted):
             where = ".".join(names[:at])
             message = "%s has no %r%s" % (where or file, name, _what_there_is(found))
             raise LoadError(message, getattr(module, "__file__", file)) from None
+    return found
+
+
+def resolve(module, path, file, made, wanted):
+    """Return the adapters.Adapted of what path names in module (see named).
+
+    wanted, an adapters.Wanted, says how it is to be served.
+    """
+    found = named(module, path, file, made)
     adapted = adapters.adapt(found, wanted)
     if adapted is not None:
         return adapted

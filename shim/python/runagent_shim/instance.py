@@ -67,6 +67,9 @@ class Instance:
         self.writer, self.pool = writer, pool
         self._reader = reader
         self._entries, self._warnings = [], []
+        self._closing = None  # the task that calls it
+        self._made = {}  # classes on the way to entrypoints, and what was made of them
+        self._at_end = None  # the agent's lifecycle.Hook to stop
         self._modules = Modules(admit["dir"], admit.get("snapshot"))
         limits = admit.get("limits") or {}
         pool.limit = ((admit.get("concurrency") or {}).get("sync") or 64) + 1
@@ -96,6 +99,7 @@ class Instance:
         try:
             self._settle()
             ready = self._load()
+            self._open()
         except BaseException as error:
             self._fail(error)
         count, inherited, names = self._known
@@ -136,8 +140,7 @@ class Instance:
         """Import the agent's files and return what READY says."""
         began = time.perf_counter()
         self._modules.install()
-        made = {}
-        described = [self._resolve(given, made) for given in self._admit["entrypoints"]]
+        described = [self._resolve(given) for given in self._admit["entrypoints"]]
         adapters.watch()
         return {
             "entrypoints": described,
@@ -147,11 +150,23 @@ class Instance:
             "warnings": self._warnings,
         }
 
-    def _resolve(self, given, made):
+    def _open(self):
+        """Do what the manifest's lifecycle says about a start."""
+        given = self._admit.get("lifecycle")
+        if not given:
+            return
+        from .lifecycle import Hook  # and asyncio with it
+
+        hooks = {when: Hook(when, given[when], self._modules, self._made) for when in given}
+        if "start" in hooks:
+            self.loop.started().run_until_complete(hooks["start"].call(self._fail))
+        self._at_end = hooks.get("stop")
+
+    def _resolve(self, given):
         """Add one entrypoint and return how READY describes it."""
         tag, file, path = given["tag"], given["file"], given["module"]
         wanted = adapters.Wanted(entrypoints.streams(tag, given.get("type")), given.get("type") or "")
-        adapted = entrypoints.resolve(self._modules.load(file), path, file, made, wanted)
+        adapted = entrypoints.resolve(self._modules.load(file), path, file, self._made, wanted)
         fn, binding = adapted.fn, adapted.binding
         kind = entrypoints.kind(fn, given.get("type"), tag, file, adapted.chosen)
         entry = Entry(tag, file, path, kind, fn, lambda: Binder(fn, tag, binding))
@@ -217,7 +232,30 @@ class Instance:
             self._leave_soon()
 
     def _leave_soon(self):
-        self.loop.soon(self._leave)
+        self.loop.soon(self._close)
+
+    def _close(self):
+        """Do what the manifest's lifecycle says about an end, once, then end."""
+        at_end, self._at_end = self._at_end, None
+        if at_end is not None:
+            self._closing = self.loop.started().create_task(self._close_with(at_end))
+        elif self._closing is None:
+            self._leave()
+
+    async def _close_with(self, at_end):
+        try:
+            await at_end.call(self._give_up)
+        except BaseException as error:
+            self._tell_why(error)
+        self._leave()
+
+    def _give_up(self, error):
+        self._tell_why(error)
+        self.writer.finish()
+        os._exit(0)
+
+    def _tell_why(self, error):
+        print("runagent: the agent did not stop well\n" + faults.text(error), file=sys.stderr, flush=True)
 
     def _leave(self):
         """End as Python does, with status 0. Called on the main thread, when no call is left.

@@ -1,4 +1,5 @@
-package agent
+// Package nearest guesses the name that somebody meant who misspelled it (leaf).
+package nearest
 
 import (
 	"slices"
@@ -7,9 +8,9 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// nearest returns the name that text was probably meant to be, or "". A name
+// Name returns the name that text was probably meant to be, or "". A name
 // is near when few letters differ, or when text is one of its words.
-func nearest(text string, names []string) string {
+func Name(text string, names []string) string {
 	if len(text) > 100 {
 		return ""
 	}
