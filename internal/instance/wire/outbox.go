@@ -156,16 +156,16 @@ func (o *Outbox) flush(batch []byte, vector net.Buffers) (err error) {
 	return err
 }
 
-// frame adds the next frame of the first parcel, whose turn then ends. It returns
-// the parcel if that was its last.
+// frame adds the next frame of the first parcel, and returns the parcel if that
+// was its last. Long payloads go one after the other: by turns all of them would
+// arrive late.
 func (o *Outbox) frame(vector net.Buffers) (net.Buffers, *parcel) {
 	p := o.parcels[0]
-	o.parcels = o.parcels[1:]
 	vector = p.next(vector)
 	if p.left > 0 {
-		o.parcels = append(o.parcels, p)
 		return vector, nil
 	}
+	o.parcels = slices.Delete(o.parcels, 0, 1)
 	if len(p.after) > 0 {
 		vector = append(vector, p.after)
 	}

@@ -1,6 +1,7 @@
 """Frames on an instance's socket, as docs/protocol.md describes them."""
 
 import fcntl
+import functools
 import os
 import struct
 import threading
@@ -19,6 +20,7 @@ _READ_SIZE = (128 << 10) - 64
 _WRITE_SIZE = 256 << 10
 # A frame that is longer and has not all come yet is read right to its place.
 _SHORT = 16 << 10
+_LARGE_BLOCK = 8 << 20
 # What is longer is sent from where it is.
 _COPY = 64 << 10
 # How much of what follows it may be read along: a head, above all.
@@ -98,6 +100,18 @@ class _Joint:
         if size > MAX_JOINED:
             raise ProtocolError("a payload of %d bytes" % size)
         self.view, self.at = memoryview(bytearray(size)), 0
+        _keep_freed_memory()
+
+
+@functools.lru_cache(maxsize=None)
+def _keep_freed_memory():
+    """Have malloc keep some MiB of what is freed, once the first long payload has come.
+
+    glibc gives free memory beyond twice the largest block back that was mapped
+    and freed so far. A payload's copies are just about as much: it would return
+    memory and fault it in again at each. A block that nobody touches costs nothing.
+    """
+    bytes(_LARGE_BLOCK)
 
 
 def _part(joint, size):
@@ -199,9 +213,7 @@ class Writer:
                     long.append(frame)
             if long and not tail:
                 tail = next(long[0], ())
-                if tail:
-                    long.rotate(-1)
-                else:
+                if not tail:
                     long.popleft()
             data = frames[0] if len(frames) == 1 else b"".join(frames)
             try:
