@@ -100,7 +100,7 @@ class Batcher:
         for call, _ in group.members:
             call.task = group
         if self._async:
-            group.task = self._parts.loop.started().create_task(self._serve_async(group))
+            group.task = self._parts.loop.started().create_task(self._serve_on_loop(group))
         else:
             self._parts.pool.submit(lambda worker: self._serve(group, worker))
 
@@ -127,7 +127,15 @@ class Batcher:
         self._parts.writer.flush()
 
     def _await(self, group, awaitable):
-        group.task = self._parts.loop.started().create_task(self._serve_async(group, awaitable))
+        group.task = self._parts.loop.started().create_task(self._serve_on_loop(group, awaitable))
+
+    async def _serve_on_loop(self, group, awaitable=None):
+        stalls = self._parts.loop.stalls()
+        stalls.begin()
+        try:
+            await self._serve_async(group, awaitable)
+        finally:
+            stalls.end()
 
     async def _serve_async(self, group, awaitable=None):
         """Execute the list on the loop; awaitable is what the function returned already."""

@@ -79,6 +79,7 @@ class Instance:
         self.loop = Loop(codec, writer, answers, self._streams)
         self._threads = Threads(codec, writer, answers, pool, self.loop.finish, self._streams)
         self.loop.on_thread = self._threads.pump
+        self.loop.watch = self._watch
         bridge.use(lambda *order: self.loop.soon(*order), self.loop.started)
         self._logs = Logs(writer, reader, answers, limits.get("log_line_bytes") or 16384)
         reader.on_quiet = self._logs.report
@@ -149,6 +150,17 @@ class Instance:
             "import_ms": int((time.perf_counter() - began) * 1000),
             "warnings": self._warnings,
         }
+
+    def _watch(self, loop):
+        """Return what tells of user code that holds up the loop."""
+        from .stalls import Stalls  # the first async call pays for it
+
+        return Stalls(loop, self._modules.owns, self._tell_stall)
+
+    def _tell_stall(self, text, task):
+        calls = (call for call in tuple(self.answers.active.values()) if call.task is task)
+        self._logs.line(SHIM, 30, text, next(calls, None))
+        self.writer.flush()
 
     def _open(self):
         """Do what the manifest's lifecycle says about a start."""

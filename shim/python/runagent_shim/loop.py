@@ -38,6 +38,8 @@ class Loop:
         self._writer = writer
         self._answers = answers
         self._streams = streams
+        self.watch = None  # watch(loop) returns the stalls.Stalls of it
+        self._stalls = None
         self.on_thread = None  # on_thread(call, value) sends the items of a plain iterator
         self._inbox = deque()
         self._taking = self._flushing = False
@@ -93,6 +95,12 @@ class Loop:
         self._timers.clear()
         signal.set_wakeup_fd(loop._csock.fileno(), warn_on_full_buffer=False)
         return loop
+
+    def stalls(self):
+        """Return what watches the loop, made now if need be. Called on the main thread."""
+        if self._stalls is None:
+            self._stalls = self.watch(self.loop)
+        return self._stalls
 
     def submit(self, call):
         """Serve call on the loop. Safe for all threads, like finish."""
@@ -172,6 +180,8 @@ class Loop:
         call.task = asyncio.current_task()
         CURRENT.set(call)
         answers = self._answers
+        stalls = self._stalls or self.stalls()
+        stalls.begin()
         try:
             await self._finish(call, value)
         except BindError as error:
@@ -182,6 +192,7 @@ class Loop:
             if children.forked:
                 children.leave()
             answers.raised(call, error)
+        stalls.end()
         self.flush_soon()
 
     async def _finish(self, call, value):

@@ -21,6 +21,11 @@ _KEEP, _KEEP_SECONDS = 4, 15.0
 _NAME = "runagent"
 
 
+def start_daemon(fn):
+    """Run fn() on a thread of the shim's own."""
+    _start(threading.Thread(target=fn, name=_NAME, daemon=True))
+
+
 def awaited():
     """Return the threads of user code that the end of Python waits for."""
     ours = (_NAME, threading.current_thread().name)

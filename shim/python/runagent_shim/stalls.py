@@ -1,0 +1,94 @@
+"""Tells of user code that holds up the event loop, which all async calls share."""
+
+import asyncio
+import linecache
+import sys
+import threading
+import time
+
+from . import workers
+
+# How long the loop may take to give a sign, and how often it is looked for.
+_ALLOWED_SECONDS = 0.1
+_TICK_SECONDS = 0.025
+_MOST = 100  # places told of: nobody reads more
+
+
+class Stalls:
+    """Watches the loop while calls run on it, from a thread of its own.
+
+    It belongs to the loop's thread. report(text, task) gets one line for each
+    place in the agent's code that held up the loop; task is the one it was in.
+    """
+
+    def __init__(self, loop, owns, report):
+        """owns(path) says whether a file is the agent's own."""
+        self._loop, self._owns, self._report = loop, owns, report
+        self._main = threading.get_ident()
+        self._running = 0
+        self._watching = False
+        self._told = set()
+        self._wake = threading.Event()
+        workers.start_daemon(self._watch)
+
+    def begin(self):
+        """A call begins on the loop."""
+        self._running += 1
+        if not self._watching:
+            self._watching = True
+            self._wake.set()
+
+    def end(self):
+        """A call has ended."""
+        self._running -= 1
+
+    def _watch(self):
+        while len(self._told) < _MOST:
+            self._wake.wait()
+            self._wake.clear()
+            while self._is_needed():
+                self._look()
+
+    def _is_needed(self):
+        if self._running:
+            return True
+        self._watching = False
+        if self._running:  # a call has begun in the meantime
+            self._watching = True
+        return self._watching
+
+    def _look(self):
+        """Ask the loop for a sign, and tell where it is while none comes."""
+        signs = []
+        self._loop.call_soon_threadsafe(signs.append, True)
+        waited, last = 0.0, time.monotonic()
+        while not signs or not waited:
+            time.sleep(_TICK_SECONDS)
+            now = time.monotonic()
+            # Where this thread is late too, processor or interpreter are busy elsewhere.
+            waited = waited + now - last if now - last < _ALLOWED_SECONDS else _TICK_SECONDS
+            last = now
+            if waited > _ALLOWED_SECONDS and not signs:
+                self._tell()
+
+    def _tell(self):
+        task = asyncio.current_task(self._loop)
+        place = self._place()
+        if task is None or place is None or place[:2] in self._told:
+            return
+        self._told.add(place[:2])
+        text = "%s:%d, in %s, holds up the event loop for over %d ms and with it all other async calls: %s"
+        file, line, name, source = place
+        text %= (file, line, name, _ALLOWED_SECONDS * 1000, source)
+        self._report(text + "  (await it, or call it by asyncio.to_thread)", task)
+
+    def _place(self):
+        """Return (file, line, function, source) of the agent's innermost frame on the loop's thread."""
+        frame = sys._current_frames().get(self._main)
+        while frame is not None:
+            file, line = frame.f_code.co_filename, frame.f_lineno
+            if self._owns(file):
+                source = linecache.getline(file, line, frame.f_globals).strip()
+                return file, line, frame.f_code.co_name, source
+            frame = frame.f_back
+        return None
