@@ -8,7 +8,7 @@ import (
 
 var crewFamily = []framework{
 	{name: "agno", input: prompt, answer: "content", asyncAnswer: "content", failures: agnoFailures},
-	{name: "smolagents", input: finalAnswer, threaded: true, failures: wordsOf("AgentGenerationError")},
+	{name: "smolagents", input: finalAnswer, failures: wordsOf("AgentGenerationError")},
 	{name: "llamaindex", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
 	{name: "autogen", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
 	{name: "crewai", input: inputs, answer: "content", asyncAnswer: "content", wraps: true, failures: openaiFailures},

@@ -37,8 +37,6 @@ type framework struct {
 	uncounted bool
 	// wraps: the framework asks with words of its own around the prompt.
 	wraps bool
-	// threaded: it asks models on threads only, where a cancel waits for the answer.
-	threaded bool
 	// usual is for those that `go test` runs, too.
 	usual bool
 }
@@ -222,9 +220,20 @@ func at(value any, path string) any {
 // wait waits for the end of c.
 func wait(t *testing.T, c <-chan struct{}, what string) {
 	t.Helper()
+	within(t, patience, c, what)
+}
+
+// soon is wait for what follows a cancel: well before the model ends by itself.
+func soon(t *testing.T, c <-chan struct{}, what string) {
+	t.Helper()
+	within(t, patience/3, c, what)
+}
+
+func within(t *testing.T, limit time.Duration, c <-chan struct{}, what string) {
+	t.Helper()
 	select {
 	case <-c:
-	case <-time.After(patience):
-		t.Fatalf("%s did not come within %v", what, patience)
+	case <-time.After(limit):
+		t.Fatalf("%s did not come within %v", what, limit)
 	}
 }

@@ -36,6 +36,7 @@ class Call:
         "wake",
         "done",
         "usage",
+        "connections",
         "_flags",
         "_limit",
         "_meta",
@@ -50,7 +51,7 @@ class Call:
         self._meta = _HEAD_SIZE + meta
         self._args = self._meta + args
         self.began = self.cancel = self.used_items = self.used_bytes = 0
-        self.worker = self.task = self.wake = self.entry = self.usage = None
+        self.worker = self.task = self.wake = self.entry = self.usage = self.connections = None
         self.done = False
 
     def inputs(self, loads):

@@ -15,7 +15,7 @@ import threading
 import time
 
 from . import codec as codecs
-from . import adapters, children, entrypoints, faults, schema, signals, streams, wire, workers
+from . import adapters, children, connections, entrypoints, faults, schema, signals, streams, wire, workers
 from .adapters import bridge
 from .answers import Answers
 from .batch import Batcher
@@ -228,12 +228,17 @@ class Instance:
         self.loop.cancel(call)
         streams.wake(call)
         if call.worker is None:
+            connections.cut(call)  # of threads that the call's task has started
             return
         if call.entry.streams:
             # It is closed between two items; only if none comes it is interrupted.
-            self.loop.later(_PATIENCE, call.worker.strike, call)
+            self.loop.later(_PATIENCE, self._interrupt, call)
         else:
-            call.worker.strike(call)
+            self._interrupt(call)
+
+    def _interrupt(self, call):
+        call.worker.strike(call)
+        connections.cut(call)
 
     def _ping(self, _, payload):
         self.writer.frame(wire.PONG, 0, payload)

@@ -3,7 +3,7 @@
 import threading
 from time import perf_counter_ns
 
-from . import wire
+from . import connections, wire
 from .answers import TooLarge
 from .calls import CURRENT
 from .encode import EncodeError, encode
@@ -83,6 +83,7 @@ class Streams:
             execute(worker, call, run, source.close)
         except BaseException:
             pass  # the call's own end is already known
+        connections.cut(call)  # what a stream left open waits for no garbage collector
 
     async def pump_async(self, call, value, loop):
         """Send the items of an async iterator and answer; exceptions are the caller's to handle."""

@@ -25,6 +25,8 @@ _HOMES = (
     ("autogen_agentchat.base", "autogen"),
     ("google.adk.agents.base_agent", "adk"),
     ("smolagents.agents", "smolagents"),
+    ("httpx", "httpcore"),
+    ("httpx2", "httpcore"),
 )
 
 _KNOWN = {}  # adapter name -> Adapter
