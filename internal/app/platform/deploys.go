@@ -176,6 +176,7 @@ func (s *service) bring(rev *deploy.Revision) {
 	err := s.deployer.Deploy(s.life, rev)
 	s.giveCode(rev.ID)
 	s.o.Log.Info("deploy ended", "agent_id", rev.Agent.ID, "revision", rev.ID, "duration", time.Since(began).Seconds(), "error", err)
+	s.note("old revisions not forgotten", s.state.PruneRevisions(context.WithoutCancel(s.life), rev.Agent.ID, revisionsKept))
 	end, err := s.Revision(context.WithoutCancel(s.life), rev.Agent.ID, rev.ID)
 	if err != nil { // its agent was deleted meanwhile
 		end = api.Revision{ID: rev.ID, AgentID: rev.Agent.ID, Agent: rev.Agent.Slug, State: string(deploy.Failed), Error: err.Error()}

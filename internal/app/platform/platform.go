@@ -4,6 +4,7 @@ package platform
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -36,8 +37,11 @@ const (
 	// wokenAtStart is how many of the agents that served last get instances at
 	// once when the platform starts.
 	wokenAtStart = 8
-	// forgetBundles is how old a bundle must be that no revision was made of.
-	forgetBundles = 24 * time.Hour
+	// revisionsKept is how many revisions of an agent can be gone back to.
+	revisionsKept = 50
+	// forgetBundles is how old a bundle must be that no revision was made of,
+	// and how often such are looked for.
+	forgetBundles = time.Hour
 )
 
 // Options says how a platform runs. The command line has checked each field.
@@ -154,12 +158,26 @@ func (s *service) open(ctx context.Context) error {
 	} else if n > 0 {
 		s.o.Log.Warn("deploys were under way when the platform ended", "revisions", n)
 	}
-	gone, err := s.state.ForgetUnusedBundles(ctx, time.Now().Add(-forgetBundles))
-	if err != nil {
-		return err
-	}
-	s.note("unused bundles not removed", s.folders.removeBundles(gone))
+	s.background("collection of bundles", s.collectBundles)
 	return nil
+}
+
+// collectBundles removes bundles that no revision is made of, now and then,
+// until ctx ends.
+func (s *service) collectBundles(ctx context.Context) error {
+	tick := time.NewTicker(forgetBundles)
+	defer tick.Stop()
+	for {
+		gone, err := s.state.ForgetUnusedBundles(ctx, time.Now().Add(-forgetBundles))
+		if ctx.Err() == nil {
+			s.note("unused bundles not removed", errors.Join(err, s.folders.removeBundles(gone)))
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // makeEngine builds what runs revisions and brings them into service.

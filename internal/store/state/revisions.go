@@ -161,6 +161,24 @@ func (d *DB) Switch(ctx context.Context, rev *deploy.Revision) error {
 	})
 }
 
+// PruneRevisions forgets an agent's revisions but the newest keep, those that
+// are live or under way, and the one that a rollback would bring back.
+func (d *DB) PruneRevisions(ctx context.Context, agentID string, keep int) error {
+	const q = `
+		DELETE FROM revisions
+		WHERE agent_id = ?1 AND state IN ('retired', 'failed')
+			AND number <= (SELECT MAX(number) FROM revisions WHERE agent_id = ?1) - ?2
+			AND id NOT IN (SELECT revision_id FROM traffic WHERE agent_id = ?1)
+			AND id NOT IN (
+				SELECT r.id FROM revisions r LEFT JOIN traffic t ON t.revision_id = r.id
+				WHERE r.agent_id = ?1 AND r.served_at > 0 AND t.revision_id IS NULL
+				ORDER BY r.served_at DESC LIMIT 1)`
+	if _, err := d.db.ExecContext(ctx, q, agentID, keep); err != nil {
+		return fmt.Errorf("forget old revisions: %w", err)
+	}
+	return nil
+}
+
 // execer is a database or a transaction on it.
 type execer interface {
 	ExecContext(ctx context.Context, q string, args ...any) (sql.Result, error)

@@ -171,6 +171,32 @@ func TestADeployThatWasKilledEnds(t *testing.T) {
 	}
 }
 
+func TestOldRevisionsAreForgotten(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.bring(f.add("a", "live"), deploy.Ready, nil)
+	live := &deploy.Revision{ID: "live", Agent: &agent.Agent{ID: "a"}}
+	for _, id := range []string{"r2", "r3"} {
+		f.bring(f.add("a", id), deploy.Ready, nil)
+	}
+	f.bring(live, deploy.Ready, nil) // a rollback
+	f.bring(f.add("a", "r4"), deploy.Failed, errors.New("broken"))
+	f.bring(f.add("a", "r5"), deploy.Failed, errors.New("broken"))
+	f.bring(f.add("a", "r6"), deploy.Building, nil)
+	f.add("b", "other")
+	f.must(f.PruneRevisions(t.Context(), "a", 5))
+	if got := f.states("a"); got != "r6=building r5=failed r4=failed r3=retired r2=retired live=ready*" {
+		t.Errorf("keeping 5: %s", got)
+	}
+	f.must(f.PruneRevisions(t.Context(), "a", 1))
+	if got := f.states("a"); got != "r6=building r3=retired live=ready*" {
+		t.Errorf("keeping 1: %s", got)
+	}
+	if got := f.states("b"); got != "other=pending" {
+		t.Errorf("another agent: %s", got)
+	}
+}
+
 func TestARollbackThatFailsIsNoFailedRevision(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
