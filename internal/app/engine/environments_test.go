@@ -3,30 +3,29 @@ package engine
 import (
 	"fmt"
 	"log/slog"
-	"os/exec"
 	"testing"
 
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/deploy"
-	"github.com/runagent/runagent/shim"
+	"github.com/runagent/runagent/internal/runtime/python"
+	"github.com/runagent/runagent/internal/sandbox"
 )
 
-// newTestEngine returns an engine that runs the machine's own Python.
-func newTestEngine(t *testing.T) *Engine {
+// noProcesses is a driver under which nothing starts.
+type noProcesses struct{ sandbox.Driver }
+
+func (noProcesses) Capabilities() sandbox.Capabilities { return sandbox.Capabilities{} }
+
+// newTestEnvironments are of agents that need no requirements; no process is
+// started.
+func newTestEnvironments(t *testing.T) *environments {
 	t.Helper()
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("no python3 on PATH")
-	}
 	home := t.TempDir()
-	root, err := shim.Extract(home)
-	if err != nil {
-		t.Fatal(err)
-	}
 	b, _ := newTestLogbook(t, newPath(t))
-	e := New(Options{Home: home, Shim: root, Environ: []string{"PATH=/usr/bin:/bin"}, Python: python, Instances: 1, Deployed: true, Logs: b, Log: slog.New(slog.DiscardHandler)})
+	e := newEnvironments(Options{Home: home, Deployed: true, Logs: b, Log: slog.New(slog.DiscardHandler)}, noProcesses{})
+	e.built["k"] = &python.Interpreter{Path: "/nowhere/python", Version: python.Version{Major: 3, Minor: 11}}
 	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
+		if err := e.close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -35,29 +34,25 @@ func newTestEngine(t *testing.T) *Engine {
 
 func TestTrimKeepsTheZygotesUsedLast(t *testing.T) {
 	t.Parallel()
-	e := newTestEngine(t)
+	e := newTestEnvironments(t)
 	var revs []*deploy.Revision
 	for i := range 4 {
-		m := &agent.Manifest{Entrypoints: []agent.Entrypoint{{File: "main.py", Module: "main", Tag: "main"}}}
-		rev := &deploy.Revision{ID: fmt.Sprint("r", i), Agent: &agent.Agent{ID: fmt.Sprint("a", i), Dir: t.TempDir(), Manifest: m}}
-		env, err := e.Build(t.Context(), rev)
-		if err != nil {
-			t.Fatal(err)
+		rev := &deploy.Revision{
+			ID: fmt.Sprint("r", i), Environment: deploy.Environment{Key: "k"},
+			Agent: &agent.Agent{ID: fmt.Sprint("a", i), Dir: t.TempDir(), Manifest: &agent.Manifest{}},
 		}
-		rev.Environment = env
-		if e.Warm(rev) {
-			t.Errorf("%s is warm before it was ever started", rev.ID)
+		if e.zygotes(rev) == nil || e.warm(rev) {
+			t.Errorf("%s is warm without a zygote", rev.ID)
 		}
-		e.envs.zygotes(rev)
 		revs = append(revs, rev)
 	}
-	e.envs.zygotes(revs[1]) // used again
+	e.zygotes(revs[1]) // used again
 	// r0 is needed, one more may stay: the one used last.
-	e.TrimZygotes(revs[:1], 1)
+	e.trim(revs[:1], 1)
 	kept := ""
 	for _, rev := range revs {
-		key, _ := e.envs.keeperKey(rev, e.envs.interpreter(rev))
-		if e.envs.keepers[key] != nil {
+		key, _ := e.keeperKey(rev, e.interpreter(rev))
+		if e.keepers[key] != nil {
 			kept += rev.ID + " "
 		}
 	}
