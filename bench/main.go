@@ -88,7 +88,7 @@ func bench(ctx context.Context, args []string) error {
 // What floors.json compares.
 const (
 	checkRows      = "runagent,fastapi-sync,fastapi-async,limit"
-	checkWorkloads = "echo1,echo16,stream,sleep"
+	checkWorkloads = "echo1,echo16,stream,big,sleep"
 )
 
 // choose picks rows and workloads by the flags.
