@@ -35,7 +35,7 @@ type flags struct {
 	rows, workloads string
 	rounds          int
 	window          time.Duration
-	dir             string
+	dir, note       string
 }
 
 func parse(args []string) (flags, error) {
@@ -44,8 +44,9 @@ func parse(args []string) (flags, error) {
 	fs.StringVar(&f.set, "set", "short", "short, full or check")
 	fs.StringVar(&f.rows, "rows", "", "only these rows, by comma")
 	fs.StringVar(&f.workloads, "workloads", "", "only these workloads, by comma")
-	fs.IntVar(&f.rounds, "rounds", 0, "rounds; 0: 3, or 5 of the full set")
-	fs.DurationVar(&f.window, "window", 0, "length of a measurement; 0: 700ms, or 2s of the full set")
+	fs.IntVar(&f.rounds, "rounds", 0, "rounds; 0: 3")
+	fs.DurationVar(&f.window, "window", 0, "length of a measurement; 0: 700ms, 1.5s of the full set")
+	fs.StringVar(&f.note, "note", "", "a sentence to keep with the results: what else ran on the machine")
 	fs.StringVar(&f.dir, "dir", "bench", "the folder bench of the repository")
 	if err := fs.Parse(args); err != nil {
 		return f, err
@@ -54,10 +55,10 @@ func parse(args []string) (flags, error) {
 		return f, fmt.Errorf("-set %q: it is short, full or check", f.set)
 	}
 	if f.rounds == 0 {
-		f.rounds = map[string]int{"short": 3, "full": 5, "check": 3}[f.set]
+		f.rounds = map[string]int{"short": 3, "full": 3, "check": 3}[f.set]
 	}
 	if f.window == 0 {
-		f.window = map[string]time.Duration{"short": 700 * time.Millisecond, "full": 2 * time.Second, "check": time.Second}[f.set]
+		f.window = map[string]time.Duration{"short": 700 * time.Millisecond, "full": 1500 * time.Millisecond, "check": time.Second}[f.set]
 	}
 	return f, nil
 }
@@ -133,7 +134,7 @@ func newRunner(ctx context.Context, f flags, rows []*peer.Row) (*runner, error) 
 	}
 	r := &runner{
 		bench: dir, cache: filepath.Join(dir, ".cache"), bin: filepath.Join(dir, ".cache", "bin"),
-		rounds: f.rounds, thorough: f.set == "full", window: f.window, talk: os.Stderr,
+		rounds: f.rounds, window: f.window, talk: os.Stderr,
 	}
 	for _, sub := range []string{"bin", "run"} {
 		if err := os.MkdirAll(filepath.Join(r.cache, sub), 0o755); err != nil {
@@ -145,6 +146,9 @@ func newRunner(ctx context.Context, f flags, rows []*peer.Row) (*runner, error) 
 	}
 	r.results = &report.Results{
 		Date: time.Now().UTC().Format("2006-01-02"), Set: f.set, Commit: commit(ctx, dir), Machine: machine(), Window: f.window.String(),
+	}
+	if f.note != "" {
+		r.results.Notes = append(r.results.Notes, f.note)
 	}
 	for _, row := range rows {
 		r.results.Rows = append(r.results.Rows, &report.Row{Name: row.Name, About: row.About, Cells: map[string]*report.Cell{}})
@@ -180,10 +184,7 @@ func (r *runner) finish(f flags, workloads []*trial.Workload) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	base := filepath.Join(dir, r.results.Date)
-	if f.set != "full" {
-		base += "-" + f.set
-	}
+	base := filepath.Join(dir, r.results.Date+"-"+f.set)
 	if err := r.results.Write(base, workloads); err != nil {
 		return err
 	}

@@ -20,7 +20,6 @@ type runner struct {
 	bench, cache string
 	bin          string
 	rounds       int
-	thorough     bool // all rounds of steady workloads too
 	window       time.Duration
 	talk         io.Writer
 	results      *report.Results
@@ -68,11 +67,14 @@ func (r *runner) workload(ctx context.Context, w *trial.Workload, rows []*peer.R
 		r.warm(ctx, able, measure)
 	}
 	rounds := r.rounds
-	if w.Steady && !r.thorough {
+	if w.Steady {
 		rounds = 1
 	}
-	for range rounds {
+	for round := range rounds {
 		for _, i := range rand.Perm(len(able)) {
+			if able[i].Once && round > 0 {
+				continue
+			}
 			if err := ctx.Err(); err != nil {
 				return err
 			}

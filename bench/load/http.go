@@ -20,12 +20,19 @@ type HTTP struct {
 	body []byte
 	// deadline is renewed now and then: setting one costs as much as a write.
 	deadline time.Time
+	// used is when the last answer had come.
+	used  time.Time
+	stale time.Duration
 }
+
+// staleAfter is how long a connection may lie idle before it is opened anew:
+// most servers close theirs after five seconds.
+const staleAfter = 2 * time.Second
 
 // NewHTTP returns a client of the server at addr, host:port. It connects at
 // the first call.
 func NewHTTP(addr string) *HTTP {
-	return &HTTP{addr: addr, in: make([]byte, 0, 64<<10)}
+	return &HTTP{addr: addr, in: make([]byte, 0, 64<<10), stale: staleAfter}
 }
 
 // Post returns the bytes of a POST of JSON.
@@ -47,6 +54,7 @@ func (h *HTTP) Call(s *Shot) ([]byte, Timing, error) {
 	}
 	w := watch{marker: s.First}
 	status, keep, err := h.exchange(s.Wire, &w)
+	h.used = time.Now()
 	if err != nil || !keep {
 		h.drop()
 	}
@@ -89,12 +97,15 @@ func (h *HTTP) Send(wire, marker []byte) error {
 
 func (h *HTTP) open() error {
 	now := time.Now()
+	if h.conn != nil && now.Sub(h.used) > h.stale {
+		h.drop()
+	}
 	if h.conn == nil {
 		conn, err := dial(h.addr)
 		if err != nil {
 			return err
 		}
-		h.conn, h.in, h.pos, h.deadline = conn, h.in[:0], 0, time.Time{}
+		h.conn, h.in, h.pos, h.deadline, h.used = conn, h.in[:0], 0, time.Time{}, now
 	}
 	if h.deadline.Sub(now) < callTimeout/2 {
 		h.deadline = now.Add(callTimeout)

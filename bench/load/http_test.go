@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -60,6 +61,34 @@ func TestHTTPReadsEveryForm(t *testing.T) {
 		body, _, err := h.Call(&Shot{Wire: Post(addr, "/", "", []byte("{}"))})
 		if err != nil || string(body) != want {
 			t.Fatalf("Call = %q, %v; want %q", body, err, want)
+		}
+	}
+}
+
+func TestHTTPLeavesStaleConnections(t *testing.T) {
+	t.Parallel()
+	var opened atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	addr := server.Listener.Addr().String()
+	h := NewHTTP(addr)
+	defer h.Close()
+	for _, step := range []struct {
+		stale time.Duration
+		want  int32
+	}{{time.Hour, 1}, {time.Hour, 1}, {0, 2}} {
+		h.stale = step.stale
+		if _, _, err := h.Call(&Shot{Wire: Post(addr, "/", "", []byte("{}"))}); err != nil {
+			t.Fatal(err)
+		}
+		if got := opened.Load(); got != step.want {
+			t.Errorf("stale after %v: %d connections, want %d", step.stale, got, step.want)
 		}
 	}
 }

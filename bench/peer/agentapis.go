@@ -88,3 +88,19 @@ func (s *sessions) named(wire []byte) []byte {
 }
 
 var _ load.Caller = (*sessions)(nil)
+
+// LogReaders is RunAgent's own door; who waits there reads the agent's log.
+type LogReaders struct{ Native }
+
+// Wait returns a request whose answer begins at once and never ends.
+func (LogReaders) Wait(addr string) (wire, marker []byte) {
+	return fmt.Appendf(nil, "GET /v1/agents/bench/logs?follow=1 HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n\r\n", addr), []byte("text/event-stream")
+}
+
+// Waiting is a Dialect whose idle connections wait for an answer, instead of
+// having had theirs.
+type Waiting interface {
+	Wait(addr string) (wire, marker []byte)
+}
+
+var _ Waiting = LogReaders{}

@@ -10,6 +10,7 @@ const (
 	RunAgent        = "runagent"
 	RunAgentCompat  = "runagent-compat"
 	RunAgentSocket  = "runagent-ws"
+	RunAgentReader  = "runagent-sse"
 	RunAgentTwo     = "runagent-2"
 	Original        = "original"
 	FastAPISync     = "fastapi-sync"
@@ -43,7 +44,12 @@ func Catalog() []*Row {
 		{
 			Name: RunAgentSocket, About: "the same server by its own WebSocket, one for each client",
 			Env: "runagent", Dialect: NativeSocket{}, Command: serve(1), Ready: "/health/ready",
-			Only: []string{"echo1", "echo16", "echo64", "stream", "first_chunk"},
+			Only: []string{"echo1", "echo16", "echo64", "stream", "first_chunk", "idle"},
+		},
+		{
+			Name: RunAgentReader, About: "the same server, idle connections being readers of the agent's log as SSE",
+			Env: "runagent", Dialect: LogReaders{}, Command: serve(1), Ready: "/health/ready",
+			Only: []string{"idle"},
 		},
 		{
 			Name: Original, About: "runagent 0.1.49 from PyPI, `runagent serve`",
@@ -72,7 +78,7 @@ func Catalog() []*Row {
 		&Row{
 			Name: Floor, About: "the smallest Go HTTP server, without Python (bench/floor): what the load generator can do",
 			Dialect: Mirror{}, Ready: "/ready", Short: true,
-			Only: []string{"echo1", "echo16", "echo64", "stream", "big", "start", "memory"},
+			Only: []string{"echo1", "echo16", "echo64", "stream", "big", "idle", "start", "memory"},
 			Command: func(p Place) Command {
 				return Command{Args: []string{p.Bin + "/floor", "-listen", p.Addr()}}
 			},

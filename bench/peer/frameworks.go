@@ -53,7 +53,7 @@ func frameworks() []*Row {
 		},
 	}
 	for _, r := range rows {
-		r.Prepare, r.StartLimit = beside(r.Env), 60*time.Second
+		r.Prepare, r.StartLimit, r.Once = beside(r.Env), 60*time.Second, true
 	}
 	return rows
 }

@@ -82,3 +82,14 @@ func TestFunctionsAreThere(t *testing.T) {
 		}
 	}
 }
+
+func TestMarkersAreInBothSpacings(t *testing.T) {
+	t.Parallel()
+	for item, want := range map[string]string{
+		`data: {"i":0,"t":"a"}`: `data: {"i":`, `"content":{"i":0}`: `"content":`, `plain`: `plain`,
+	} {
+		if got := string(marker(item)); got != want || !strings.Contains(spaced(item), got) {
+			t.Errorf("marker(%s) = %s, want %s", item, got, want)
+		}
+	}
+}

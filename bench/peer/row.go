@@ -26,6 +26,8 @@ type Row struct {
 	Ready string
 	// Short rows are in the five-minute run.
 	Short bool
+	// Once: measured in one round of shared workloads, since no target compares it.
+	Once bool
 	// Cannot says why the row leaves workloads out, by their names.
 	Cannot map[string]string
 	// Only, if set, names the workloads the row is there for.

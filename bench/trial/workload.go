@@ -71,6 +71,7 @@ func All() []*Workload {
 			Column{"rate", "langgraph: calls/s", 0, false}, Column{"p50_ms", "langgraph: p50 ms", 1, true}),
 		mixed(),
 		abandon(),
+		idle(),
 		start(),
 		memory(),
 		reload(),
