@@ -19,7 +19,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export GOLANGCI_LINT_CACHE ?= $(TOOLS)/cache/golangci-lint
 
 .DEFAULT_GOAL := build
-.PHONY: help build run test check lint fmt shim-test shim-libs test-frameworks generate generate-check fuzz cross tools uv toolchain clean bench bench-full bench-check
+.PHONY: help build run test check lint fmt shim-test shim-libs test-frameworks generate generate-check fuzz cross tools uv toolchain clean bench bench-full bench-check soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ bench-full: uv ## measure beside all servers, all workloads (about 25 minutes)
 
 bench-check: uv ## fail when a ratio fell by more than a quarter below bench/floors.json
 	@$(GO) run ./bench -set check $(ARGS)
+
+soak: uv ## half an hour of mixed load with kills: every call has its record, and nothing grows
+	@$(GO) run ./bench/soak $(ARGS)
 
 # The race detector needs a C compiler; nothing else here does.
 toolchain:

@@ -45,7 +45,7 @@ func parse(args []string) (flags, error) {
 	fs.StringVar(&f.rows, "rows", "", "only these rows, by comma")
 	fs.StringVar(&f.workloads, "workloads", "", "only these workloads, by comma")
 	fs.IntVar(&f.rounds, "rounds", 0, "rounds; 0: 3")
-	fs.DurationVar(&f.window, "window", 0, "length of a measurement; 0: 700ms, 1.5s of the full set")
+	fs.DurationVar(&f.window, "window", 0, "length of a measurement; 0: 700ms, 1s of the full set")
 	fs.StringVar(&f.note, "note", "", "a sentence to keep with the results: what else ran on the machine")
 	fs.StringVar(&f.dir, "dir", "bench", "the folder bench of the repository")
 	if err := fs.Parse(args); err != nil {
@@ -58,7 +58,7 @@ func parse(args []string) (flags, error) {
 		f.rounds = map[string]int{"short": 3, "full": 3, "check": 3}[f.set]
 	}
 	if f.window == 0 {
-		f.window = map[string]time.Duration{"short": 700 * time.Millisecond, "full": 1500 * time.Millisecond, "check": time.Second}[f.set]
+		f.window = map[string]time.Duration{"short": 700 * time.Millisecond, "full": time.Second, "check": time.Second}[f.set]
 	}
 	return f, nil
 }
@@ -80,6 +80,9 @@ func bench(ctx context.Context, args []string) error {
 	r.install(ctx, rows)
 	for _, w := range workloads {
 		if err := r.workload(ctx, w, rows); err != nil {
+			return err
+		}
+		if err := r.keep(f, workloads); err != nil {
 			return err
 		}
 	}
@@ -177,19 +180,30 @@ func (r *runner) finish(f flags, workloads []*trial.Workload) error {
 	if f.set == "check" {
 		return r.check()
 	}
-	if f.rows != "" || f.workloads != "" {
-		return nil // a look at a part, not a run to keep
+	if base := r.base(f); base != "" {
+		fmt.Fprintf(os.Stdout, "\nsaved as %s.json and .md\n", base)
 	}
-	dir := filepath.Join(r.bench, "results")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	base := filepath.Join(dir, r.results.Date+"-"+f.set)
-	if err := r.results.Write(base, workloads); err != nil {
-		return err
-	}
-	fmt.Fprintf(os.Stdout, "\nsaved as %s.json and .md\n", base)
 	return nil
+}
+
+// base names the files of a whole run; empty: a look at a part, not a run to keep.
+func (r *runner) base(f flags) string {
+	if f.set == "check" || f.rows != "" || f.workloads != "" {
+		return ""
+	}
+	return filepath.Join(r.bench, "results", r.results.Date+"-"+f.set)
+}
+
+// keep saves what there is so far, so that a run that is cut short is not lost.
+func (r *runner) keep(f flags, workloads []*trial.Workload) error {
+	base := r.base(f)
+	if base == "" {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(base), 0o755); err != nil {
+		return err
+	}
+	return r.results.Write(base, workloads)
 }
 
 // check compares the ratios with the committed floors.

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -70,5 +72,23 @@ func TestAnErrorEmptiesTheCell(t *testing.T) {
 	r.note(w, row, measured{metrics: trial.Metrics{"rate": 2}})
 	if c := r.results.Cell("r", "w"); len(c.Rounds) != 0 || c.Why != "a wrong answer" {
 		t.Errorf("after a wrong answer the cell holds %+v", c)
+	}
+}
+
+func TestKeepSavesWholeRunsOnly(t *testing.T) {
+	t.Parallel()
+	r := &runner{bench: t.TempDir(), results: &report.Results{Date: "2026-01-02"}}
+	for _, f := range []flags{{set: "check"}, {set: "full", rows: "limit"}, {set: "short", workloads: "echo1"}} {
+		if err := r.keep(f, trial.All()); err != nil || r.base(f) != "" {
+			t.Errorf("%+v is kept as %q: %v", f, r.base(f), err)
+		}
+	}
+	if err := r.keep(flags{set: "full"}, trial.All()); err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []string{".json", ".md"} {
+		if _, err := os.Stat(filepath.Join(r.bench, "results", "2026-01-02-full"+end)); err != nil {
+			t.Error(err)
+		}
 	}
 }
