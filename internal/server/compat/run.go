@@ -107,24 +107,22 @@ func appendData(dst, value []byte) []byte {
 	dst = append(dst, `"{\"type\":\"`...)
 	dst = append(dst, typeName(value)...)
 	dst = append(dst, `\",\"payload\":\"`...)
-	from := 0
-	for i, c := range value {
-		var quoted string
-		switch c {
-		case '"':
-			quoted = `\\\"`
-		case '\\':
-			quoted = `\\\\`
-		case '\n', '\r', '\t': // between tokens; inside strings they can't stand
-			quoted = " "
-		default:
-			continue
+	for {
+		n := envelope.Plain(value)
+		dst = append(dst, value[:n]...)
+		if n == len(value) {
+			return append(dst, `\"}"`...)
 		}
-		dst = append(append(dst, value[from:i]...), quoted...)
-		from = i + 1
+		switch value[n] {
+		case '"':
+			dst = append(dst, `\\\"`...)
+		case '\\':
+			dst = append(dst, `\\\\`...)
+		default: // white space between tokens; other control characters can't stand here
+			dst = append(dst, ' ')
+		}
+		value = value[n+1:]
 	}
-	dst = append(dst, value[from:]...)
-	return append(dst, `\"}"`...)
 }
 
 // typeName names the type of a JSON value. A whole float stays a number: how

@@ -172,7 +172,9 @@ func (s *scanner) items(i, depth int) (int, bool) {
 // str reads a string whose opening quote has been read.
 func (s *scanner) str(i int) (int, bool) {
 	for {
-		i = s.plain(i)
+		end, wide := plain(s.text, i)
+		s.wide |= wide
+		i = end
 		if i >= len(s.text) {
 			return i, false
 		}
@@ -197,11 +199,26 @@ const (
 	highs = 0x80 * ones
 )
 
+// Plain returns how much of text comes before the next quote, backslash or
+// control character: what goes into a JSON string as it is.
+func Plain(text []byte) int {
+	end, _ := plain(text, 0)
+	return end
+}
+
 // plain skips what needs no look inside a string: it returns the place of the
 // next quote, backslash or control character, or the text's end. It takes many
-// bytes at a time, since payloads are mostly text.
-func (s *scanner) plain(i int) int {
-	text, wide := s.text, s.wide
+// bytes at a time, since payloads are mostly text. wide is not 0 if there may be
+// bytes beyond ASCII among them.
+func plain(text []byte, i int) (end int, wide uint64) {
+	if len(text)-i >= 8 { // most strings are short
+		w := binary.LittleEndian.Uint64(text[i:])
+		wide = w & highs
+		if found := special(w); found != 0 {
+			return i + bits.TrailingZeros64(found)/8, wide
+		}
+		i += 8
+	}
 	for ; len(text)-i >= 32; i += 32 {
 		block := text[i : i+32 : i+32]
 		a, b := binary.LittleEndian.Uint64(block), binary.LittleEndian.Uint64(block[8:])
@@ -215,8 +232,7 @@ func (s *scanner) plain(i int) int {
 		w := binary.LittleEndian.Uint64(text[i:])
 		wide |= w & highs
 		if found := special(w); found != 0 {
-			s.wide = wide
-			return i + bits.TrailingZeros64(found)/8
+			return i + bits.TrailingZeros64(found)/8, wide
 		}
 	}
 	for ; i < len(text); i++ {
@@ -226,8 +242,7 @@ func (s *scanner) plain(i int) int {
 		}
 		wide |= uint64(c & 0x80)
 	}
-	s.wide = wide
-	return i
+	return i, wide
 }
 
 // special sets the high bit of each byte of w that is a quote, a backslash or a
