@@ -83,6 +83,21 @@ func (p *fakePlatform) DeleteAgent(_ context.Context, agent string) error {
 	return err
 }
 
+func (p *fakePlatform) SetSecret(_ context.Context, agent, name, value string) error {
+	_, err := p.note("set", agent, name, value)
+	return err
+}
+
+func (p *fakePlatform) Secrets(context.Context) ([]api.Secret, error) {
+	_, err := p.note("secrets")
+	return []api.Secret{{Name: "KEY"}}, err
+}
+
+func (p *fakePlatform) DeleteSecret(_ context.Context, agent, name string) error {
+	_, err := p.note("forget", agent, name)
+	return err
+}
+
 func newPlatformFixture(t *testing.T) (*fixture, *fakePlatform) {
 	t.Helper()
 	p := &fakePlatform{}
@@ -112,6 +127,13 @@ func TestControlRoutes(t *testing.T) {
 		{"POST", "/v1/agents/echo/start", "", "", 202, "start echo"},
 		{"DELETE", "/v1/agents/echo", "", "", 204, "delete echo"},
 		{"DELETE", "/v1/agents/echo/stop", "", "", 405, ""},
+		{"PUT", "/v1/secrets/KEY", `{"value":"v"}`, "", 204, "set  KEY v"},
+		{"PUT", "/v1/secrets/KEY?agent=echo", `{"value":"v"}`, "", 204, "set echo KEY v"},
+		{"PUT", "/v1/secrets/KEY?agnt=echo", `{"value":"v"}`, "", 400, ""},
+		{"PUT", "/v1/secrets/KEY", `{"valu":"v"}`, "", 400, ""},
+		{"GET", "/v1/secrets", "", "", 200, "secrets"},
+		{"GET", "/v1/secrets/KEY", "", "", 405, ""},
+		{"DELETE", "/v1/secrets/KEY?agent=echo", "", "", 204, "forget echo KEY"},
 	}
 	for _, tt := range tests {
 		p.said = nil

@@ -103,6 +103,10 @@ func (s *Server) controlRoutes() []route {
 			Summary: "Bring a stopped agent back", Answer: api.Revision{}}},
 		{post, agent + "/stop", s.v1(s.control.Stop), nil},
 		{http.MethodDelete, agent, s.v1(s.control.Delete), nil},
+		{get, "/v1/secrets", s.v1(s.control.Secrets), &openapi.Operation{ID: "list-secrets", Tag: "Deploys",
+			Summary: "List the names of all secrets", Answer: api.SecretList{}}},
+		{http.MethodPut, "/v1/secrets/{name}", s.v1(s.control.SetSecret), nil},
+		{http.MethodDelete, "/v1/secrets/{name}", s.v1(s.control.DeleteSecret), nil},
 	}
 }
 

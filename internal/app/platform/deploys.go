@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ func (s *service) Bundle(ctx context.Context, digest string) (api.Bundle, error)
 	if err != nil {
 		return api.Bundle{}, err
 	}
-	if _, err := os.Stat(s.folders.bundle(digest)); !ok || err != nil {
+	if _, err := os.Stat(s.folders.Bundle(digest)); !ok || err != nil {
 		return api.Bundle{}, fault.New(fault.NotFound, "the bundle %s is not here", digest).WithSuggestion("Upload it first.")
 	}
 	return wireBundle(sum), nil
@@ -46,7 +47,7 @@ func (s *service) StoreBundle(ctx context.Context, digest string, body io.Reader
 	if !bundle.ValidDigest(digest) {
 		return api.Bundle{}, fault.New(fault.Validation, "%q is not a digest", digest).WithField("digest")
 	}
-	sum, err := s.folders.store(body, digest, s.o.Limits)
+	sum, err := s.folders.Store(body, digest, s.o.Limits)
 	if err != nil {
 		return api.Bundle{}, err
 	}
@@ -72,14 +73,7 @@ func (s *service) Deploy(ctx context.Context, ref string, req api.DeployRequest)
 	}
 	kept := state.Revision{ID: id.String(), Digest: req.Digest, Message: req.Message, Vars: req.Env}
 	s.codes.take(kept.ID)
-	rev, err := s.load(ctx, kept)
-	if err == nil {
-		err = s.register(ctx, ref, rev.Agent)
-	}
-	if err == nil {
-		kept.AgentID = rev.Agent.ID
-		_, err = s.state.AddRevision(ctx, kept)
-	}
+	rev, err := s.record(ctx, ref, kept)
 	if err != nil {
 		s.giveCode(kept.ID)
 		return api.Revision{}, err
@@ -87,9 +81,40 @@ func (s *service) Deploy(ctx context.Context, ref string, req api.DeployRequest)
 	return s.begin(ctx, rev)
 }
 
+// record makes and keeps a new revision of the agent that its bundle holds.
+func (s *service) record(ctx context.Context, ref string, kept state.Revision) (*deploy.Revision, error) {
+	a, err := s.read(ctx, kept)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.identify(ctx, ref, a); err != nil {
+		return nil, err
+	}
+	kept.AgentID = a.ID
+	rev, err := s.furnish(ctx, a, kept)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.state.RegisterAgent(ctx, state.Agent{ID: a.ID, Slug: a.Slug, Name: a.Name}); err != nil {
+		return nil, err
+	}
+	_, err = s.state.AddRevision(ctx, kept)
+	return rev, err
+}
+
 // load makes the revision that is kept so, from its bundle.
 func (s *service) load(ctx context.Context, kept state.Revision) (*deploy.Revision, error) {
-	dir, err := s.folders.unpack(ctx, kept.ID, kept.Digest, s.o.Limits)
+	a, err := s.read(ctx, kept)
+	if err != nil {
+		return nil, err
+	}
+	a.ID = kept.AgentID
+	return s.furnish(ctx, a, kept)
+}
+
+// read reads the agent that the bundle of a revision holds.
+func (s *service) read(ctx context.Context, kept state.Revision) (*agent.Agent, error) {
+	dir, err := s.folders.Unpack(ctx, kept.ID, kept.Digest, s.o.Limits)
 	if err != nil {
 		return nil, err
 	}
@@ -100,24 +125,46 @@ func (s *service) load(ctx context.Context, kept state.Revision) (*deploy.Revisi
 	if err := agent.CheckSources(a.Manifest, nil).Err(); err != nil {
 		return nil, fault.New(fault.Validation, "%w", err)
 	}
+	return a, nil
+}
+
+// furnish gives a revision of a its variables: its agent's secrets, over them
+// the manifest's, over those the ones that it was deployed with.
+func (s *service) furnish(ctx context.Context, a *agent.Agent, kept state.Revision) (*deploy.Revision, error) {
+	vars, err := s.secrets(ctx, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	hidden := slices.Collect(maps.Values(vars))
 	expanded, problems := agent.ExpandEnv(a.Manifest, func(name string) (string, bool) {
-		v, ok := kept.Vars[name]
+		if v, ok := kept.Vars[name]; ok {
+			return v, true
+		}
+		v, ok := vars[name]
 		return v, ok
 	})
 	if err := problems.Err(); err != nil {
-		return nil, fault.New(fault.Validation, "%w", err).WithSuggestion("Give the variable a value with --env NAME=VALUE.")
+		return nil, fault.New(fault.Validation, "%w", err).
+			WithSuggestion("Give the variable a value with --env NAME=VALUE, or with `runagent secrets set NAME`.")
 	}
-	maps.Copy(expanded, kept.Vars)
-	a.ID = kept.AgentID
+	maps.Copy(vars, expanded)
+	maps.Copy(vars, kept.Vars)
+	for name, value := range vars {
+		if engine.LooksSecret(name) {
+			hidden = append(hidden, value)
+		}
+	}
+	s.logs.Mask(a.ID, hidden)
 	return &deploy.Revision{
-		ID: kept.ID, Agent: a, Vars: expanded, Environment: kept.Environment, Callables: kept.Callables,
+		ID: kept.ID, Agent: a, Vars: vars, Environment: kept.Environment, Callables: kept.Callables,
 		CreatedAt: kept.CreatedAt, State: deploy.Pending,
 	}, nil
 }
 
-// register decides which agent a is, and gives it its ID.
-func (s *service) register(ctx context.Context, ref string, a *agent.Agent) error {
+// identify decides which agent a is, and gives it its ID.
+func (s *service) identify(ctx context.Context, ref string, a *agent.Agent) error {
 	own := a.Manifest.AgentID
+	a.ID = own
 	if ref != a.Slug && ref != a.Name && (own == "" || ref != own) {
 		return fault.New(fault.Validation, "the bundle is of agent %q, not %q", a.Slug, ref).WithField("agent")
 	}
@@ -139,35 +186,21 @@ func (s *service) register(ctx context.Context, ref string, a *agent.Agent) erro
 		}
 	}
 	if a.ID == "" {
-		a.ID = own
-	}
-	if a.ID == "" {
 		id, err := uuid.NewV7()
 		if err != nil {
 			return fmt.Errorf("make an ID: %w", err)
 		}
 		a.ID = id.String()
 	}
-	return s.state.RegisterAgent(ctx, state.Agent{ID: a.ID, Slug: a.Slug, Name: a.Name})
+	return nil
 }
 
 // begin brings rev into service in the background; its code was taken.
 func (s *service) begin(ctx context.Context, rev *deploy.Revision) (api.Revision, error) {
-	s.logs.Mask(rev.Agent.ID, secretsIn(rev.Vars))
 	s.progress.begin(rev.ID)
 	rev.Progress = func(text string) { s.progress.tell(rev.ID, api.DeployEvent{Text: text}) }
 	s.deploys.Go(func() { s.bring(rev) })
 	return s.Revision(ctx, rev.Agent.ID, rev.ID)
-}
-
-func secretsIn(vars map[string]string) []string {
-	var secrets []string
-	for name, value := range vars {
-		if engine.LooksSecret(name) {
-			secrets = append(secrets, value)
-		}
-	}
-	return secrets
 }
 
 // bring takes rev through the steps of a deploy, and tells how that went.
@@ -189,7 +222,7 @@ func (s *service) bring(rev *deploy.Revision) {
 // giveCode ends one use of a revision's code, which goes unless it serves.
 func (s *service) giveCode(revision string) {
 	s.codes.give(revision, func() bool { return s.standby.place(revision) == nil }, func() {
-		s.note("code not removed", os.RemoveAll(s.folders.code(revision)))
+		s.note("code not removed", os.RemoveAll(s.folders.Code(revision)))
 	})
 }
 

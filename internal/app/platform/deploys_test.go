@@ -14,6 +14,7 @@ import (
 
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/app/engine"
+	"github.com/runagent/runagent/internal/app/platform/folders"
 	"github.com/runagent/runagent/internal/bundle"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/instance"
@@ -40,7 +41,7 @@ func (h *house) enter(data string) {
 	h.t.Helper()
 	h.service = &service{
 		o:       Options{Data: data, Log: slog.New(slog.DiscardHandler), DrainTimeout: time.Minute, ShutdownTimeout: time.Minute, Idle: time.Hour},
-		folders: folders{data}, progress: newProgress(), trouble: func(string) error { return nil },
+		folders: folders.Folders{Data: data}, progress: newProgress(), trouble: func(string) error { return nil },
 	}
 	if err := h.open(h.t.Context()); err != nil {
 		h.t.Fatal(err)
@@ -119,7 +120,21 @@ func (h *house) states(ref string) string {
 
 func (h *house) code() int {
 	h.t.Helper()
-	return len(strings.Fields(inside(h.t, h.folders.codes())))
+	return len(strings.Fields(inside(h.t, h.folders.Codes())))
+}
+
+// inside lists a folder.
+func inside(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return strings.Join(names, " ")
 }
 
 func TestDeployRollbackAndRestart(t *testing.T) {
@@ -260,11 +275,11 @@ func TestOneAgentThatIsLostLeavesTheOthers(t *testing.T) {
 	h.deploy("lost", lost, nil)
 	h.deploy("kept", kept, nil)
 	for _, rev := range h.traffic.Live() {
-		if err := os.RemoveAll(h.folders.code(rev.ID)); err != nil {
+		if err := os.RemoveAll(h.folders.Code(rev.ID)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Remove(h.folders.bundle(lost)); err != nil {
+	if err := os.Remove(h.folders.Bundle(lost)); err != nil {
 		t.Fatal(err)
 	}
 	h.again()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/runagent/runagent/internal/app/platform/folders"
 	"github.com/runagent/runagent/internal/auth"
 	"github.com/runagent/runagent/internal/fault"
 )
@@ -62,7 +63,7 @@ func keyFile(path, key string) (string, error) {
 	}
 	_, err = f.WriteString(key + "\n")
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = syncFolder(filepath.Dir(path))
+		err = folders.Sync(filepath.Dir(path))
 	}
 	if err != nil {
 		return "", errors.Join(fmt.Errorf("--admin-key-file: %w", err), os.Remove(path))

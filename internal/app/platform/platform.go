@@ -3,6 +3,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,11 +15,13 @@ import (
 	"time"
 
 	"github.com/runagent/runagent/internal/app/engine"
+	"github.com/runagent/runagent/internal/app/platform/folders"
 	"github.com/runagent/runagent/internal/auth"
 	"github.com/runagent/runagent/internal/bundle"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/secret"
 	"github.com/runagent/runagent/internal/server"
 	"github.com/runagent/runagent/internal/store"
 	"github.com/runagent/runagent/internal/store/state"
@@ -31,6 +34,8 @@ const DefaultListen = "127.0.0.1:8460"
 const (
 	stateName   = "state.db"
 	historyName = "history.db"
+	// masterKeyName is where the master key is unless it is told otherwise.
+	masterKeyName = "master.key"
 	// spareZygotes is how many agents without instances keep their zygote:
 	// some 20 MB each, against a cold start.
 	spareZygotes = 16
@@ -52,6 +57,8 @@ type Options struct {
 	Listen string
 	// AdminKeyFile is where the key of the first start is written, "" to show it.
 	AdminKeyFile string
+	// MasterKeyFile holds the key that secrets are encrypted with, "" for one in Data.
+	MasterKeyFile string
 	// Insecure lets other machines call.
 	Insecure bool
 	// Environ is the environment of this process; agents get little of it.
@@ -89,8 +96,9 @@ type Console interface {
 type service struct {
 	o        Options
 	began    time.Time
-	folders  folders
+	folders  folders.Folders
 	state    *state.DB
+	vault    *secret.Vault
 	history  *store.History
 	logs     *engine.Logbook
 	engine   *engine.Engine
@@ -115,7 +123,7 @@ type service struct {
 // Start runs a platform until ctx ends, then lets the calls in flight end and
 // stops everything in reverse. Errors that the operator can mend are *fault.Error.
 func Start(ctx context.Context, o Options) error {
-	s := &service{o: o, began: time.Now(), folders: folders{o.Data}, progress: newProgress()}
+	s := &service{o: o, began: time.Now(), folders: folders.Folders{Data: o.Data}, progress: newProgress()}
 	defer func() { s.stop(ctx) }()
 	if err := s.open(ctx); err != nil {
 		return err
@@ -135,18 +143,21 @@ func Start(ctx context.Context, o Options) error {
 
 // open opens the data folder and what is kept in it.
 func (s *service) open(ctx context.Context) error {
-	release, err := s.folders.lock()
+	release, err := s.folders.Lock()
 	if err != nil {
 		return err
 	}
 	s.own(func(context.Context) { release() })
-	if err := s.folders.make(); err != nil {
+	if err := s.folders.Make(); err != nil {
 		return err
 	}
 	if s.state, err = state.Open(filepath.Join(s.o.Data, stateName), time.Now); err != nil {
 		return err
 	}
 	s.own(func(context.Context) { s.note("state not closed", s.state.Close()) })
+	if s.vault, err = secret.OpenVault(cmp.Or(s.o.MasterKeyFile, filepath.Join(s.o.Data, masterKeyName))); err != nil {
+		return err
+	}
 	s.history, err = store.OpenHistory(filepath.Join(s.o.Data, historyName), store.HistoryOptions{Log: s.o.Log})
 	if err != nil {
 		return fmt.Errorf("open the records: %w", err)
@@ -170,7 +181,7 @@ func (s *service) collectBundles(ctx context.Context) error {
 	for {
 		gone, err := s.state.ForgetUnusedBundles(ctx, time.Now().Add(-forgetBundles))
 		if ctx.Err() == nil {
-			s.note("unused bundles not removed", errors.Join(err, s.folders.removeBundles(gone)))
+			s.note("unused bundles not removed", errors.Join(err, s.folders.RemoveBundles(gone)))
 		}
 		select {
 		case <-tick.C:

@@ -26,12 +26,11 @@ func (s *service) restore(ctx context.Context) ([]*deploy.Revision, error) {
 			s.o.Log.Error("agent not brought back", "agent_id", r.AgentID, "revision", r.ID, "error", err)
 			continue
 		}
-		s.logs.Mask(rev.Agent.ID, secretsIn(rev.Vars))
 		s.standby.Adopt(rev)
 		s.deployer.Adopt(rev)
 		live = append(live, rev)
 	}
-	s.note("code of old revisions not removed", s.folders.removeCodeBut(keep))
+	s.note("code of old revisions not removed", s.folders.RemoveCodeBut(keep))
 	return live, nil
 }
 

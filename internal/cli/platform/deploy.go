@@ -113,7 +113,7 @@ func (c *deployCommand) variables() (map[string]string, error) {
 			return nil, c.desk.Usage("--env is %q, not NAME=VALUE", pair)
 		}
 		if looksSecret(name) {
-			c.desk.say("warning: %s looks like a secret; what --env gives is kept readable in the platform's data folder", name)
+			c.desk.say("warning: %s looks like a secret; what --env gives is kept readable, so set it with `runagent secrets set %s`", name, name)
 		}
 		env[name] = value
 	}

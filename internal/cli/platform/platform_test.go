@@ -221,6 +221,8 @@ func TestWrongUsage(t *testing.T) {
 	f.fails(true, "does not look like http://host:port", "login", "localhost")
 	f.fails(true, "hand it over with --key-stdin", "login", f.url)
 	f.fails(false, "not here", "revisions", "nobody")
+	f.fails(true, "name the secret", "secrets", "set")
+	f.fails(false, "holds no secret", "secrets", "set", "KEY")
 }
 
 func TestLogin(t *testing.T) {
@@ -257,10 +259,14 @@ func TestLookingAfterAgents(t *testing.T) {
 		"POST /v1/agents/my-bot/rollback": pending,
 		"POST /v1/agents/my-bot/start":    pending,
 		"POST /v1/agents/my-bot/stop":     "",
+		"GET /v1/secrets":                 `{"secrets":[{"name":"KEY","updated_at":"2026-01-02T03:04:05Z"},{"name":"TOKEN","agent":"my-bot","agent_id":"a","updated_at":"2026-01-02T03:04:05Z"}]}`,
+		"PUT /v1/secrets/KEY":             "",
+		"DELETE /v1/secrets/KEY":          "",
 		"DELETE /v1/agents/my-bot":        "",
 	} {
 		f.answers[key] = answer
 	}
+	f.in = "value\r\n"
 	const serves = "my-bot: revision 2 serves at"
 	tests := []struct{ args, want string }{
 		{"status", "my-bot  asleep  degraded  1.0.0"},
@@ -274,6 +280,12 @@ func TestLookingAfterAgents(t *testing.T) {
 		{"start my-bot", serves},
 		{"stop my-bot", ""},
 		{"delete my-bot --yes", ""},
+		{"secrets", "Available Commands"},
+		{"secrets list", "KEY     (all) "},
+		{"secrets list", "TOKEN   my-bot "},
+		{"secrets list --json", `"name": "KEY"`},
+		{"secrets set KEY", ""},
+		{"secrets rm KEY --agent my-bot", ""},
 	}
 	for _, tt := range tests {
 		out, talk, err := f.run(strings.Fields(tt.args)...)

@@ -61,6 +61,7 @@ func (d *Desk) newPlatformStartCommand() *cobra.Command {
 	f.StringVar(&o.Data, "data", "", "the `FOLDER` that holds all there is; made if it is not there")
 	f.StringVar(&o.Listen, "listen", platform.DefaultListen, "the `ADDRESS` to listen on, host:port; port 0 for any")
 	f.StringVar(&o.AdminKeyFile, "admin-key-file", "", "write the admin key of the first start into this new `FILE` instead of showing it")
+	f.StringVar(&o.MasterKeyFile, "master-key-file", "", "the key that secrets are encrypted with; made if it is not there (default: master.key in the data folder)")
 	f.BoolVar(&o.Insecure, "insecure", false, "listen where other machines can reach it, although agents are not confined yet")
 	f.IntVar(&o.Builds, "build-concurrency", 2, "build the environments of up to `N` agents at once")
 	f.DurationVar(&o.Idle, "idle-timeout", 5*time.Minute, "how long an agent without calls keeps its instances, unless its manifest says otherwise")

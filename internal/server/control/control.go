@@ -23,6 +23,7 @@ type Platform interface {
 	Bundles
 	Deploys
 	Lifecycle
+	Secrets
 }
 
 // Bundles keeps bundles by their digests.

@@ -86,11 +86,14 @@ func (d *DB) SetStopped(ctx context.Context, id string, stopped bool) error {
 	return nil
 }
 
-// DeleteAgent forgets an agent with all its revisions.
+// DeleteAgent forgets an agent with all its revisions and secrets.
 func (d *DB) DeleteAgent(ctx context.Context, id string) error {
-	const q = `DELETE FROM agents WHERE id = ?`
-	if _, err := d.db.ExecContext(ctx, q, id); err != nil {
-		return fmt.Errorf("delete agent: %w", err)
-	}
-	return nil
+	return store.InTx(ctx, d.db, func(ctx context.Context, tx *sql.Tx) error {
+		for _, q := range []string{`DELETE FROM secrets WHERE agent_id = ?`, `DELETE FROM agents WHERE id = ?`} {
+			if _, err := tx.ExecContext(ctx, q, id); err != nil {
+				return fmt.Errorf("delete agent: %w", err)
+			}
+		}
+		return nil
+	})
 }

@@ -276,6 +276,45 @@ func TestKeysAndBundles(t *testing.T) {
 	}
 }
 
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ctx := t.Context()
+	f.add("a", "r1")
+	set := func(agentID, name, sealed string) {
+		t.Helper()
+		f.must(f.SetSecret(ctx, Secret{AgentID: agentID, Name: name, Sealed: []byte(sealed)}))
+	}
+	show := func(list []Secret, err error) string {
+		t.Helper()
+		f.must(err)
+		text := ""
+		for _, s := range list {
+			text += s.AgentID + "." + s.Name + "=" + string(s.Sealed) + " "
+		}
+		return text
+	}
+	set("", "X", "1")
+	set("a", "X", "2")
+	set("b", "Y", "3")
+	set("", "X", "4")
+	f.reopen()
+	if got := show(f.Secrets(ctx, "a")); got != ".X=4 a.X=2 " {
+		t.Errorf("a's are %s", got)
+	}
+	if got := show(f.AllSecrets(ctx)); got != ".X=4 a.X=2 b.Y=3 " {
+		t.Errorf("all are %s", got)
+	}
+	f.must(f.DeleteSecret(ctx, "b", "Y"))
+	if err := f.DeleteSecret(ctx, "b", "Y"); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("got %v", err)
+	}
+	f.must(f.DeleteAgent(ctx, "a"))
+	if got := show(f.AllSecrets(ctx)); got != ".X=4 " {
+		t.Errorf("a deleted agent's are still there: %s", got)
+	}
+}
+
 func TestANewerFileIsRefused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

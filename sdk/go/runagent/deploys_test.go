@@ -86,6 +86,29 @@ func TestDeploying(t *testing.T) {
 	}
 }
 
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	client, said := newPlatform(t, map[string]string{
+		"PUT /v1/secrets/KEY": "", "DELETE /v1/secrets/KEY": "", "GET /v1/secrets": `{"secrets":[{"name":"KEY","agent":"echo"}]}`,
+	})
+	ctx := t.Context()
+	if err := client.SetSecret(ctx, "echo", "KEY", "v"); err != nil {
+		t.Error(err)
+	}
+	if list, err := client.Secrets(ctx); err != nil || len(list) != 1 || list[0].Agent != "echo" {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if err := client.DeleteSecret(ctx, "", "KEY"); err != nil {
+		t.Error(err)
+	}
+	if err := client.DeleteSecret(ctx, "", "NONE"); !HasCode(err, CodeNotFound) {
+		t.Errorf("got %v", err)
+	}
+	if (*said)[0] != `PUT /v1/secrets/KEY application/json {"value":"v"}` {
+		t.Errorf("said %q", *said)
+	}
+}
+
 func TestFollowDeploy(t *testing.T) {
 	t.Parallel()
 	client, _ := newPlatform(t, map[string]string{

@@ -1,4 +1,6 @@
-package platform
+// Package folders is where a platform keeps what is no row of a table: bundles,
+// and the unpacked code of revisions that serve or may serve at once.
+package folders
 
 import (
 	"context"
@@ -15,39 +17,41 @@ import (
 	"github.com/runagent/runagent/internal/fault"
 )
 
-// folders is where the platform keeps what is no row of a table: bundles, and
-// the unpacked code of revisions that serve or may serve at once.
-type folders struct{ data string }
+// Folders are those in the data folder Data.
+type Folders struct{ Data string }
 
 // uploadPrefix begins the names of uploads that have not ended.
 const uploadPrefix = "upload-"
 
-func (f folders) bundles() string { return filepath.Join(f.data, "bundles") }
+// Bundles is the folder of all bundles.
+func (f Folders) Bundles() string { return filepath.Join(f.Data, "bundles") }
 
-func (f folders) bundle(digest string) string {
-	return filepath.Join(f.bundles(), bundle.FileName(digest))
+// Bundle is the file of a bundle, whose digest is valid.
+func (f Folders) Bundle(digest string) string {
+	return filepath.Join(f.Bundles(), bundle.FileName(digest))
 }
 
-func (f folders) codes() string { return filepath.Join(f.data, "code") }
+// Codes is the folder of all code.
+func (f Folders) Codes() string { return filepath.Join(f.Data, "code") }
 
-// code is the folder of a revision's code.
-func (f folders) code(revision string) string { return filepath.Join(f.codes(), revision) }
+// Code is the folder of a revision's code.
+func (f Folders) Code(revision string) string { return filepath.Join(f.Codes(), revision) }
 
-// make makes the folders, and removes what a server that was killed left
+// Make makes the folders, and removes what a server that was killed left
 // half-made.
-func (f folders) make() error {
-	for _, dir := range []string{f.bundles(), f.codes()} {
+func (f Folders) Make() error {
+	for _, dir := range []string{f.Bundles(), f.Codes()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("make data folder: %w", err)
 		}
 	}
-	entries, err := os.ReadDir(f.bundles())
+	entries, err := os.ReadDir(f.Bundles())
 	if err != nil {
 		return fmt.Errorf("read data folder: %w", err)
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), uploadPrefix) {
-			if err := os.Remove(filepath.Join(f.bundles(), e.Name())); err != nil {
+			if err := os.Remove(filepath.Join(f.Bundles(), e.Name())); err != nil {
 				return fmt.Errorf("remove a half-made upload: %w", err)
 			}
 		}
@@ -55,20 +59,20 @@ func (f folders) make() error {
 	return nil
 }
 
-// lock takes the data folder for this process; the kernel gives it back
+// Lock takes the data folder for this process; the kernel gives it back
 // however the process ends.
-func (f folders) lock() (release func(), err error) {
-	if err := os.MkdirAll(f.data, 0o700); err != nil {
+func (f Folders) Lock() (release func(), err error) {
+	if err := os.MkdirAll(f.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
-	file, err := os.OpenFile(filepath.Join(f.data, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := os.OpenFile(filepath.Join(f.Data, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock data folder: %w", err)
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = file.Close() // the lock is what matters
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fault.New(fault.Conflict, "another platform is running on the data folder %s", f.data).
+			return nil, fault.New(fault.Conflict, "another platform is running on the data folder %s", f.Data).
 				WithSuggestion("Stop it first, or give this one another folder with --data.")
 		}
 		return nil, fmt.Errorf("lock data folder: %w", err)
@@ -76,9 +80,9 @@ func (f folders) lock() (release func(), err error) {
 	return func() { _ = file.Close() }, nil
 }
 
-// store keeps the bundle read from r, which must have the given digest.
-func (f folders) store(r io.Reader, digest string, limits bundle.Limits) (sum bundle.Summary, err error) {
-	temp, err := os.CreateTemp(f.bundles(), uploadPrefix+"*")
+// Store keeps the bundle read from r, which must have the given digest.
+func (f Folders) Store(r io.Reader, digest string, limits bundle.Limits) (sum bundle.Summary, err error) {
+	temp, err := os.CreateTemp(f.Bundles(), uploadPrefix+"*")
 	if err != nil {
 		return sum, fmt.Errorf("store bundle: %w", err)
 	}
@@ -98,10 +102,10 @@ func (f folders) store(r io.Reader, digest string, limits bundle.Limits) (sum bu
 		err = temp.Close()
 	}
 	if err == nil {
-		err = os.Rename(temp.Name(), f.bundle(digest))
+		err = os.Rename(temp.Name(), f.Bundle(digest))
 	}
 	if err == nil {
-		err = syncFolder(f.bundles())
+		err = Sync(f.Bundles())
 	}
 	if err != nil {
 		return sum, fmt.Errorf("store bundle: %w", err)
@@ -109,7 +113,8 @@ func (f folders) store(r io.Reader, digest string, limits bundle.Limits) (sum bu
 	return sum, nil
 }
 
-func syncFolder(dir string) error {
+// Sync brings to the disk what a folder holds by name.
+func Sync(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -117,14 +122,14 @@ func syncFolder(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// unpack makes the folder of a revision's code from its bundle. One that is
+// Unpack makes the folder of a revision's code from its bundle. One that is
 // there is whole.
-func (f folders) unpack(ctx context.Context, revision, digest string, limits bundle.Limits) (dir string, err error) {
-	dir = f.code(revision)
+func (f Folders) Unpack(ctx context.Context, revision, digest string, limits bundle.Limits) (dir string, err error) {
+	dir = f.Code(revision)
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
-	packed, err := os.Open(f.bundle(digest))
+	packed, err := os.Open(f.Bundle(digest))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fault.New(fault.NotFound, "the bundle %s is not here", digest).WithSuggestion("Upload it first.")
 	}
@@ -163,26 +168,26 @@ func (u until) Read(b []byte) (int, error) {
 	return u.r.Read(b)
 }
 
-// removeCodeBut removes the code of all revisions but those given.
-func (f folders) removeCodeBut(keep map[string]bool) error {
-	entries, err := os.ReadDir(f.codes())
+// RemoveCodeBut removes the code of all revisions but those given.
+func (f Folders) RemoveCodeBut(keep map[string]bool) error {
+	entries, err := os.ReadDir(f.Codes())
 	if err != nil {
 		return fmt.Errorf("read data folder: %w", err)
 	}
 	var errs []error
 	for _, e := range entries {
 		if !keep[e.Name()] {
-			errs = append(errs, os.RemoveAll(filepath.Join(f.codes(), e.Name())))
+			errs = append(errs, os.RemoveAll(filepath.Join(f.Codes(), e.Name())))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// removeBundles removes bundles that nothing is made from any more.
-func (f folders) removeBundles(digests []string) error {
+// RemoveBundles removes bundles that nothing is made from any more.
+func (f Folders) RemoveBundles(digests []string) error {
 	var errs []error
 	for _, digest := range digests {
-		if err := os.Remove(f.bundle(digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(f.Bundle(digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
 	}

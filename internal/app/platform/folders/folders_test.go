@@ -1,0 +1,146 @@
+package folders
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/runagent/runagent/internal/bundle"
+	"github.com/runagent/runagent/internal/fault"
+)
+
+// packed is the bundle of a folder with one file.
+func packed(t *testing.T, text string) ([]byte, string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "main.py"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	sum, err := bundle.Pack(t.Context(), dir, &out, bundle.PackOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes(), sum.Digest
+}
+
+func newFolders(t *testing.T) Folders {
+	t.Helper()
+	f := Folders{t.TempDir()}
+	if err := f.Make(); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// inside lists a folder.
+func inside(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return strings.Join(names, " ")
+}
+
+func TestBundlesAreStoredWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	f := newFolders(t)
+	text, digest := packed(t, "x = 1")
+	_, other := packed(t, "x = 2")
+	for name, try := range map[string]struct {
+		body   []byte
+		digest string
+	}{"another digest": {text, other}, "cut": {text[:len(text)/2], digest}, "nothing": {nil, digest}} {
+		if _, err := f.Store(bytes.NewReader(try.body), try.digest, bundle.Limits{}); fault.CodeOf(err) != fault.Validation {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := inside(t, f.Bundles()); got != "" {
+		t.Errorf("left %q", got)
+	}
+	for range 2 {
+		if sum, err := f.Store(bytes.NewReader(text), digest, bundle.Limits{}); err != nil || sum.Files != 1 {
+			t.Fatalf("%+v, %v", sum, err)
+		}
+	}
+	if got := inside(t, f.Bundles()); got != bundle.FileName(digest) {
+		t.Errorf("left %q", got)
+	}
+}
+
+func TestCodeIsUnpackedOnce(t *testing.T) {
+	t.Parallel()
+	f := newFolders(t)
+	text, digest := packed(t, "x = 1")
+	if _, err := f.Unpack(t.Context(), "r1", digest, bundle.Limits{}); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("got %v", err)
+	}
+	if _, err := f.Store(bytes.NewReader(text), digest, bundle.Limits{}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		dir, err := f.Unpack(t.Context(), "r1", digest, bundle.Limits{})
+		if err != nil || inside(t, dir) != "main.py" {
+			t.Errorf("%s, %v", dir, err)
+		}
+	}
+	stopped := errors.New("stopped")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(stopped)
+	if _, err := f.Unpack(ctx, "r2", digest, bundle.Limits{}); !errors.Is(err, stopped) {
+		t.Errorf("got %v", err)
+	}
+	if err := os.WriteFile(f.Bundle(digest), []byte("rotten"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Unpack(t.Context(), "r3", digest, bundle.Limits{}); err == nil {
+		t.Error("a bundle that was changed on the disk was unpacked")
+	}
+	if got := inside(t, f.Codes()); got != "r1" {
+		t.Errorf("left %q", got)
+	}
+	if err := f.RemoveCodeBut(map[string]bool{"r9": true}); err != nil || inside(t, f.Codes()) != "" {
+		t.Errorf("left %q, %v", inside(t, f.Codes()), err)
+	}
+	if err := f.RemoveBundles([]string{digest, digest}); err != nil || inside(t, f.Bundles()) != "" {
+		t.Errorf("left %q, %v", inside(t, f.Bundles()), err)
+	}
+}
+
+func TestHalfMadeUploadsAreRemoved(t *testing.T) {
+	t.Parallel()
+	f := newFolders(t)
+	if err := os.WriteFile(filepath.Join(f.Bundles(), uploadPrefix+"1"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Make(); err != nil || inside(t, f.Bundles()) != "" {
+		t.Errorf("left %q, %v", inside(t, f.Bundles()), err)
+	}
+}
+
+func TestOneDataFolderOnePlatform(t *testing.T) {
+	t.Parallel()
+	f := Folders{filepath.Join(t.TempDir(), "new")}
+	release, err := f.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Lock(); fault.CodeOf(err) != fault.Conflict {
+		t.Errorf("got %v", err)
+	}
+	release()
+	again, err := f.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again()
+}
