@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -69,7 +70,36 @@ type Deployer struct {
 type lane struct {
 	mu   sync.Mutex // held for a whole deploy; guards live
 	live *Revision
+
+	queue   sync.Mutex // guards cancels
+	cancels map[*Revision]context.CancelCauseFunc
 }
+
+// enter makes a deploy one that interrupt ends; leave must be called.
+func (l *lane) enter(ctx context.Context, rev *Revision) (_ context.Context, leave func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	l.queue.Lock()
+	defer l.queue.Unlock()
+	l.cancels[rev] = cancel
+	return ctx, func() {
+		l.queue.Lock()
+		defer l.queue.Unlock()
+		delete(l.cancels, rev)
+		cancel(nil)
+	}
+}
+
+// interrupt ends the deploys that are under way or wait.
+func (l *lane) interrupt(why error) {
+	l.queue.Lock()
+	defer l.queue.Unlock()
+	for _, cancel := range l.cancels {
+		cancel(why)
+	}
+}
+
+// errWithdrawn is why deploys end whose agent is taken out of service.
+var errWithdrawn = errors.New("the agent was stopped or deleted meanwhile")
 
 // New returns a Deployer.
 func New(o Options) *Deployer {
@@ -88,14 +118,16 @@ func New(o Options) *Deployer {
 // serving and rev ends as failed.
 func (x *Deployer) Deploy(ctx context.Context, rev *Revision) error {
 	l := x.lane(rev.Agent.ID)
+	ctx, leave := l.enter(ctx, rev)
+	defer leave()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := x.build(ctx, rev); err != nil {
-		return x.fail(ctx, rev, fmt.Errorf("build: %w", err))
+		return x.fail(ctx, rev, fmt.Errorf("build: %w", causeOf(ctx, err)))
 	}
 	callables, err := x.start(ctx, rev)
 	if err != nil {
-		return x.fail(ctx, rev, fmt.Errorf("start: %w", err))
+		return x.fail(ctx, rev, fmt.Errorf("start: %w", causeOf(ctx, err)))
 	}
 	if err := probe(rev, callables); err != nil {
 		x.drain(rev)
@@ -104,7 +136,7 @@ func (x *Deployer) Deploy(ctx context.Context, rev *Revision) error {
 	rev.Callables = callables
 	if err := x.swap(ctx, rev); err != nil {
 		x.drain(rev)
-		return x.fail(ctx, rev, fmt.Errorf("switch: %w", err))
+		return x.fail(ctx, rev, fmt.Errorf("switch: %w", causeOf(ctx, err)))
 	}
 	old := l.live
 	l.live = rev
@@ -171,6 +203,14 @@ func (x *Deployer) reach(ctx context.Context, rev *Revision, state State) error 
 	return x.o.Ledger.Reached(ctx, rev, nil)
 }
 
+// causeOf prefers why ctx has ended to what that did to a step.
+func causeOf(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
 // fail ends rev as failed. That is kept even if ctx has ended, or a restart
 // would take it for a deploy under way.
 func (x *Deployer) fail(ctx context.Context, rev *Revision, why error) error {
@@ -198,11 +238,12 @@ func (x *Deployer) Live(agentID string) *Revision {
 	return x.o.Traffic.live(agentID)
 }
 
-// Withdraw takes an agent out of service, after the deploys of it that are
+// Withdraw takes an agent out of service and ends the deploys of it that are
 // under way: keep is called before its calls go nowhere, and when it fails
 // they go on. The calls in flight end in the background.
 func (x *Deployer) Withdraw(agentID string, keep func() error) error {
 	l := x.lane(agentID)
+	l.interrupt(errWithdrawn)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := keep(); err != nil {
@@ -221,7 +262,7 @@ func (x *Deployer) lane(agentID string) *lane {
 	defer x.mu.Unlock()
 	l := x.lanes[agentID]
 	if l == nil {
-		l = &lane{}
+		l = &lane{cancels: map[*Revision]context.CancelCauseFunc{}}
 		x.lanes[agentID] = l
 	}
 	return l

@@ -192,12 +192,18 @@ func TestLedgerKnowsEachStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.startErr = errors.New("no such module")
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	ctx, cancel := context.WithCancelCause(t.Context())
 	if err := x.Deploy(ctx, revision("r2")); err == nil {
 		t.Fatal("deployed")
 	}
-	want := []string{"r1 building", "r1 starting", "r1 switch", "r2 building", "r2 starting", "r2 failed: start: no such module"}
+	cancel(errors.New("stopping")) // which is kept all the same
+	if err := x.Deploy(ctx, revision("r3")); err == nil {
+		t.Fatal("deployed")
+	}
+	want := []string{
+		"r1 building", "r1 starting", "r1 switch", "r2 building", "r2 starting", "r2 failed: start: no such module",
+		"r3 building", "r3 starting", "r3 failed: start: stopping",
+	}
 	if !slices.Equal(b.said, want) {
 		t.Errorf("ledger %q, want %q", b.said, want)
 	}
@@ -293,6 +299,37 @@ func TestAdoptAndWithdraw(t *testing.T) {
 	if got := <-h.drained; got != "r1" {
 		t.Errorf("drained %s", got)
 	}
+}
+
+func TestWithdrawEndsDeploysUnderWay(t *testing.T) {
+	t.Parallel()
+	_, x, _, b := newKeptHouse(t)
+	if err := x.Deploy(t.Context(), revision("r1")); err != nil {
+		t.Fatal(err)
+	}
+	stuck := &stuckBuilder{begun: make(chan struct{})}
+	x.o.Builder = stuck
+	done := make(chan error, 2)
+	go func() { done <- x.Deploy(t.Context(), revision("r2")) }()
+	<-stuck.begun
+	if err := x.Withdraw("a-1", func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; !errors.Is(err, errWithdrawn) {
+		t.Errorf("got %v", err)
+	}
+	if want := "r2 failed: build: the agent was stopped or deleted meanwhile"; !slices.Contains(b.said, want) {
+		t.Errorf("ledger %q, want %q", b.said, want)
+	}
+}
+
+// stuckBuilder builds until its context ends.
+type stuckBuilder struct{ begun chan struct{} }
+
+func (b *stuckBuilder) Build(ctx context.Context, _ *Revision) (Environment, error) {
+	close(b.begun)
+	<-ctx.Done()
+	return Environment{}, errors.New("read: i/o timeout")
 }
 
 func TestARenamedAgentLeavesNoName(t *testing.T) {

@@ -113,12 +113,15 @@ type service struct {
 
 	// life ends when deploys under way must.
 	life    context.Context //nolint:containedctx // of all deploys
-	endLife context.CancelFunc
+	endLife context.CancelCauseFunc
 	deploys sync.WaitGroup
 	codes   codeUse
 
 	ends []func(context.Context)
 }
+
+// errStopping is why deploys end that the platform does not wait for.
+var errStopping = errors.New("the platform is stopping; deploy again")
 
 // Start runs a platform until ctx ends, then lets the calls in flight end and
 // stops everything in reverse. Errors that the operator can mend are *fault.Error.
@@ -223,9 +226,9 @@ func (s *service) conduct(m machine, onSleep func()) {
 	})
 	s.own(s.deployer.Close)
 	s.own(func(context.Context) { s.standby.noMoreCalls() })
-	s.life, s.endLife = context.WithCancel(context.Background())
+	s.life, s.endLife = context.WithCancelCause(context.Background())
 	s.own(func(context.Context) {
-		s.endLife()
+		s.endLife(errStopping)
 		s.deploys.Wait()
 	})
 	s.background("sleep", s.standby.Run)
