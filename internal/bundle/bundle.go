@@ -80,3 +80,7 @@ func (l Limits) overPacked() error {
 	return fault.New(fault.PayloadTooLarge, "the bundle is larger than %d MiB", l.Packed>>20).
 		WithSuggestion("Name what the agent does not need in .runagentignore.")
 }
+
+// DigestOf is the digest of the bundle that is kept under the name file, which
+// may be no such name: see ValidDigest.
+func DigestOf(file string) string { return digestPrefix + strings.TrimSuffix(file, ".tar.zst") }

@@ -222,6 +222,11 @@ func TestWrongUsage(t *testing.T) {
 	f.fails(true, "hand it over with --key-stdin", "login", f.url)
 	f.fails(false, "not here", "revisions", "nobody")
 	f.fails(true, "name the secret", "secrets", "set")
+	f.fails(true, "name the platform's folder", "platform", "backup", "x")
+	f.fails(true, "name the file to write", "platform", "backup")
+	f.fails(false, "copy state", "platform", "backup", filepath.Join(dir, "x"), "--data", dir)
+	f.fails(true, "name the new folder", "platform", "restore", "x")
+	f.fails(false, "never goes over what is there", "platform", "restore", "x", "--data", dir)
 	f.fails(false, "holds no secret", "secrets", "set", "KEY")
 }
 

@@ -1,0 +1,36 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/runagent/runagent/internal/store"
+)
+
+// Snapshot writes the state in the file at path, as it is at one moment, into
+// the new file at target. A platform may be running on it meanwhile.
+func Snapshot(ctx context.Context, path, target string) (err error) {
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("copy state: %w", err)
+	}
+	db, err := store.OpenSQLite(path) // nothing is migrated: the server may be older than we are
+	if err != nil {
+		return fmt.Errorf("copy state: %w", err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if _, err := db.ExecContext(ctx, `VACUUM INTO ?`, target); err != nil {
+		return fmt.Errorf("copy state: %w", err)
+	}
+	return os.Chmod(target, 0o600)
+}
+
+// Digests returns the bundles that revisions are made from.
+func (d *DB) Digests(ctx context.Context) ([]string, error) {
+	const q = `SELECT DISTINCT digest FROM revisions ORDER BY digest`
+	return collect(ctx, d.db, q, nil, func(scan func(...any) error) (digest string, err error) {
+		err = scan(&digest)
+		return digest, err
+	})
+}
