@@ -3,7 +3,7 @@
 import threading
 from time import perf_counter_ns
 
-from . import connections, wire
+from . import children, connections, wire
 from .answers import TooLarge
 from .calls import CURRENT
 from .encode import EncodeError, encode
@@ -32,7 +32,7 @@ class Streams:
 
     def pump(self, call, worker, run, value):
         """Send value's items on the calling thread, run in the context of run, and answer."""
-        source = _Source(value, self._codec, call)
+        source = _Source(value, call, self._codec, self._answers, self._writer)
         try:
             self._pump(call, worker, run, source)
         except (EncodeError, TooLarge) as error:
@@ -43,8 +43,7 @@ class Streams:
             self._answers.raised(call, error)
 
     def _pump(self, call, worker, run, source):
-        number, answers, writer, sent = call.number, self._answers, self._writer, 0
-        flushed = 0
+        answers, writer, flushed = self._answers, self._writer, 0
         while True:
             if not _has_credit(call):
                 self._wait(call)
@@ -52,20 +51,16 @@ class Streams:
                 self._close(call, worker, run, source)
                 answers.canceled(call)
                 return
-            body = execute(worker, call, run, source.next)
-            if body is None:
+            # The watchdog is awake from here on, and sends what pull leaves behind.
+            self._reader.nudge()
+            rest = execute(worker, call, run, source.pull, flushed)
+            if rest is _END:
                 answers.result(call, b"")
                 return
-            answers.check(body)
-            call.used_items += 1
-            call.used_bytes += len(body)
-            writer.frame(wire.CHUNK, number, body)
-            now = perf_counter_ns()
-            if now - flushed > _GATHER_NS:
-                flushed = now
-                writer.flush()
-            else:
-                self._reader.nudge()
+            if rest is not None:
+                writer.frame(wire.CHUNK, call.number, rest)
+            writer.flush()
+            flushed = perf_counter_ns()
 
     def _wait(self, call):
         """Block until the call has credit or is canceled."""
@@ -133,19 +128,43 @@ class Streams:
 class _Source:
     """The items of one synchronous stream, as JSON."""
 
-    def __init__(self, value, codec, call):
+    def __init__(self, value, call, codec, answers, writer):
         self._value = value
         self._items = None
-        self._codec = codec
         self._call = call
+        self._codec = codec
+        self._check = answers.check
+        self._put = writer.put
 
-    def next(self):
-        """Return the next item's JSON, None at the end."""
+    def pull(self, flushed):
+        """Put items' chunks while they come fast, the call has credit and nobody cancels.
+
+        flushed is when chunks were sent last. Returns _END at the end, else the
+        JSON of an item that is too long to put here, or None: send what was put.
+        A cancel may strike anywhere in here, so nothing here may block or send.
+        """
+        call, codec, check, put = self._call, self._codec, self._check, self._put
         if self._items is None:
-            CURRENT.set(self._call)
+            CURRENT.set(call)
             self._items = items_of(self._value)
-        item = next(self._items, _END)
-        return None if item is _END else encode(item, self._codec)
+        for item in self._items:
+            body = encode(item, codec)
+            check(body)
+            size = len(body)
+            call.used_items += 1
+            call.used_bytes += size
+            if size > wire.COPY:
+                return body
+            put(wire.HEAD.pack(size, wire.CHUNK, 0, 0, call.number) + body)
+            if (
+                perf_counter_ns() - flushed > _GATHER_NS
+                or call.used_items >= call.items
+                or call.used_bytes >= call.bytes
+                or call.cancel
+                or children.forked
+            ):
+                return None
+        return _END
 
     def close(self):
         """Close the generator, which may be one that was never begun."""

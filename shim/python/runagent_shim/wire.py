@@ -22,7 +22,7 @@ _WRITE_SIZE = 256 << 10
 _SHORT = 16 << 10
 _LARGE_BLOCK = 8 << 20
 # What is longer is sent from where it is.
-_COPY = 64 << 10
+COPY = 64 << 10
 # How much of what follows it may be read along: a head, above all.
 _SPILL = 4 << 10
 
@@ -170,7 +170,7 @@ class Writer:
 
     def frame(self, kind, call, payload):
         """Put one message, in several frames if it is long."""
-        if len(payload) <= _COPY:
+        if len(payload) <= COPY:
             self.put(_pack(len(payload), kind, 0, 0, call) + payload)
         else:
             for frame in _split(kind, call, b"", payload):
@@ -178,7 +178,7 @@ class Writer:
 
     def last(self, kind, call, head, body):
         """Put the last message of a call, head + body. A long one makes way for what is short."""
-        if len(body) <= _COPY:
+        if len(body) <= COPY:
             self.put(_pack(len(head) + len(body), kind, 0, 0, call) + head + body)
         else:
             self.put(_split(kind, call, head, body))
