@@ -4,6 +4,7 @@ import importlib
 import os
 import traceback
 
+from . import missing
 from .entrypoints import LoadError
 
 _HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -25,9 +26,9 @@ def type_name(error):
 
 
 def message(error):
-    """Return str(error), also where that raises."""
+    """Return str(error), also where that raises; of a missing module also what to require."""
     try:
-        return _cut(str(error))
+        return _cut(str(error) + missing.hint(error))
     except Exception:
         return "<%s whose str() failed>" % type(error).__name__
 

@@ -257,6 +257,23 @@ class EntrypointTest(Case):
         self.assertEqual((told["type"], told["line"]), ("ModuleNotFoundError", 1))
         self.assertEqual(self.failure("import sys\nsys.exit(3)", "f")["type"], "SystemExit")
 
+    def test_says_what_a_missing_module_is_called_as_a_requirement(self):
+        for module, words in {
+            "not_there_at_all": "echo not-there-at-all >> requirements.txt",
+            "MySQLdb": "Add mysqlclient to the agent's requirements",
+            "google.cloud.not_there": "Add google-cloud-not-there to",
+            "llama_index.readers.not_there.base": "Add llama-index-readers-not-there to",
+        }.items():
+            if module.startswith(("google", "llama")):  # of which others may be installed
+                top = module.partition(".")[0]
+                code = "raise ModuleNotFoundError('No module named %r' % {0!r}, name={0!r})".format(module)
+                told = self.failure("import sys\nsys.modules.setdefault(%r, sys)\n%s" % (top, code), "f")
+            else:
+                told = self.failure("import " + module, "f")
+            self.assertIn(words, told["message"])
+        for code in ("import json.not_there", "import asyncio.not_there.more", "from json import not_there"):
+            self.assertNotIn("requirements", self.failure(code, "f")["message"])
+
 
 if __name__ == "__main__":
     unittest.main()

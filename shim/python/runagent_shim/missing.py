@@ -1,0 +1,94 @@
+"""What to require for a module that is missing: packages often have other names."""
+
+import sys
+
+# Modules whose package is not called as they are; the longest name counts.
+_PACKAGES = {
+    "agents": "openai-agents",
+    "attr": "attrs",
+    "autogen": "ag2",
+    "autogen_ext.models.openai": "autogen-ext[openai]",
+    "bs4": "beautifulsoup4",
+    "Crypto": "pycryptodome",
+    "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil",
+    "discord": "discord.py",
+    "distutils": "setuptools",
+    "dns": "dnspython",
+    "docx": "python-docx",
+    "dotenv": "python-dotenv",
+    "faiss": "faiss-cpu",
+    "fitz": "pymupdf",
+    "git": "GitPython",
+    "github": "PyGithub",
+    "gitlab": "python-gitlab",
+    "google.adk": "google-adk",
+    "google.auth": "google-auth",
+    "google.genai": "google-genai",
+    "google.generativeai": "google-generativeai",
+    "google.protobuf": "protobuf",
+    "googleapiclient": "google-api-python-client",
+    "grpc": "grpcio",
+    "jose": "python-jose",
+    "jwt": "PyJWT",
+    "langgraph_sdk": "langgraph-sdk",
+    "llama_index": "llama-index",
+    "magic": "python-magic",
+    "multipart": "python-multipart",
+    "MySQLdb": "mysqlclient",
+    "OpenSSL": "pyOpenSSL",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+    "PIL": "pillow",
+    "pkg_resources": "setuptools",
+    "pptx": "python-pptx",
+    "psycopg2": "psycopg2-binary",
+    "serpapi": "google-search-results",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "slack_bolt": "slack-bolt",
+    "socks": "PySocks",
+    "speech_recognition": "SpeechRecognition",
+    "tavily": "tavily-python",
+    "telegram": "python-telegram-bot",
+    "weaviate": "weaviate-client",
+    "websocket": "websocket-client",
+    "whisper": "openai-whisper",
+    "yaml": "PyYAML",
+    "zmq": "pyzmq",
+}
+
+# Packages that come in parts, each part a package: llama_index.llms.openai is llama-index-llms-openai.
+_PARTS = {"llama_index": 3, "google.cloud": 3, "langgraph.checkpoint": 3}
+
+
+def hint(error):
+    """Return words on what a ModuleNotFoundError wants, "" for other errors and where nothing helps."""
+    name = getattr(error, "name", None)
+    if not isinstance(error, ModuleNotFoundError) or not isinstance(name, str) or not name:
+        return ""
+    package = _known(name)
+    top = name.partition(".")[0]
+    if package is None:
+        if top in sys.modules or top in getattr(sys, "stdlib_module_names", ()):
+            return ""  # another version of it, perhaps, or of Python
+        guess = top.replace("_", "-")
+        return (
+            ". If it is a package, add it to the agent's requirements: echo %s >> requirements.txt;"
+            " a file of your own must lie in the agent's folder" % guess
+        )
+    return (
+        ". Add %s to the agent's requirements: echo '%s' >> requirements.txt (in an environment of your own: pip install '%s')"
+        % (package, package, package)
+    )
+
+
+def _known(name):
+    parts = name.split(".")
+    for family, count in _PARTS.items():
+        if name.startswith(family + ".") and len(parts) >= count and parts[1] != "core":
+            return "-".join(parts[:count]).replace("_", "-")
+    for end in range(len(parts), 0, -1):
+        package = _PACKAGES.get(".".join(parts[:end]))
+        if package is not None:
+            return package
+    return None
