@@ -37,6 +37,8 @@ type framework struct {
 	uncounted bool
 	// wraps: the framework asks with words of its own around the prompt.
 	wraps bool
+	// forks is how many instances TestFrameworksFork starts; 0 is 200.
+	forks int
 	// usual is for those that `go test` runs, too.
 	usual bool
 }

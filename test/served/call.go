@@ -86,10 +86,13 @@ func (a *Agent) Post(path, body string, headers ...string) Answer {
 	return answer
 }
 
-// TryPost is Post for calls that may be cut off.
+// TryPost is Post for calls that may be cut off, or that have a deadline of their own in ctx.
 func (a *Agent) TryPost(ctx context.Context, path, body string, headers ...string) (Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+	if _, own := ctx.Deadline(); !own {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
 	res, err := a.send(ctx, http.MethodPost, path, body, headers...)
 	if err != nil {
 		return Answer{}, err

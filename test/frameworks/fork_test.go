@@ -1,0 +1,87 @@
+package frameworks_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/runagent/runagent/test/served"
+)
+
+// TestFrameworksFork has many instances of each framework forked, while they
+// are called already: none hangs, and what must be unique is.
+func TestFrameworksFork(t *testing.T) {
+	var turn sync.Mutex // one framework's instances at a time: they take memory
+	each(t, func(t *testing.T, f framework) {
+		turn.Lock()
+		defer turn.Unlock()
+		instances := 200
+		if f.forks > 0 {
+			instances = f.forks
+		}
+		a := serve(t, f, nil, "--instances", strconv.Itoa(instances))
+		found := make(map[string]map[string]int) // name → value → how often
+		var mu sync.Mutex
+		// The first call of each instance makes its clients: two cores need their time for 200.
+		ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
+		defer cancel()
+		for len(found["pid"]) < instances && ctx.Err() == nil && !t.Failed() {
+			var calls sync.WaitGroup
+			for n := range instances {
+				calls.Go(func() {
+					question := fmt.Sprintf("number %d [slow-1s]", n)
+					got, err := a.TryPost(ctx, "/v1/agents/"+a.ID+"/invoke", served.Envelope("main", prompt(question)))
+					if err != nil || !f.says(got.Get("answer"), question) {
+						t.Errorf("got %.600s, %v, want an answer to %q", got.Body, err, question)
+						return
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					note(found, got.Value())
+				})
+			}
+			calls.Wait()
+		}
+		if got := len(found["pid"]); got < instances {
+			t.Errorf("%d of %d instances answered", got, instances)
+		}
+		for name, values := range found {
+			for value, times := range values {
+				if name != "pid" && times > 1 {
+					t.Errorf("%s: %s came %d times", name, value, times)
+				}
+			}
+		}
+		for _, name := range []string{"uuid4", "random", "secrets"} {
+			if len(found[name]) == 0 {
+				t.Errorf("no %s in any answer", name)
+			}
+		}
+		t.Logf("%d instances, looked at %s", len(found["pid"]), strings.Join(names(found), ", "))
+	})
+}
+
+// note counts the values of one answer.
+func note(found map[string]map[string]int, answer any) {
+	fields, _ := answer.(map[string]any)
+	for name, value := range fields {
+		if name == "answer" {
+			continue
+		}
+		if found[name] == nil {
+			found[name] = map[string]int{}
+		}
+		found[name][fmt.Sprint(value)]++
+	}
+}
+
+func names(found map[string]map[string]int) []string {
+	var out []string
+	for name := range found {
+		out = append(out, name)
+	}
+	return out
+}
