@@ -49,8 +49,3 @@ workflow = Count(timeout=10)
 async def main(prompt: str) -> dict:
     """Answer with the model, and say which instance it was."""
     return dict(identity(), answer=str(await agent.run(user_msg=prompt)))
-
-
-def handler(prompt: str):
-    """Return what agent.run returns: a plain function, with an awaitable that needs a loop."""
-    return agent.run(user_msg=prompt)
