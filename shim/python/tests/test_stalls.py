@@ -71,8 +71,10 @@ class StallsTest(Case):
         self.assertEqual(self.told("many_stream", 0.3), [])
 
     def test_streams_batches_and_loops_of_python_count(self):
-        ((text, _),) = self.told("counts", 2)
-        self.assertIn("in counts,", text)
+        told = self.told("counts", 2)  # more than one line, if the loop was seen at more than one place
+        self.assertTrue(told)
+        for text, _ in told:
+            self.assertIn("in counts,", text)
         ((text, _),) = self.told("batch", 0.3)
         self.assertIn("in helper,", text)
 
