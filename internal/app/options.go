@@ -60,6 +60,9 @@ type ServeOptions struct {
 	Keep KeepRules
 	// ShutdownTimeout is how long calls in flight may take to end after ctx has.
 	ShutdownTimeout time.Duration
+	// ReadTimeout is how long a request may take to arrive; 0 means the
+	// server's own bound.
+	ReadTimeout time.Duration
 	// Hurry is closed when the author asks a second time to stop: what still
 	// runs is ended at once. It may be nil.
 	Hurry <-chan struct{}

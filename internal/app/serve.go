@@ -156,7 +156,7 @@ func (s *service) newServer() error {
 	var err error
 	s.server, err = server.New(server.Options{
 		Executor: s.executor, Agents: s, History: s.history, Logs: s.logs, Log: s.o.Log, Version: s.o.Version,
-		Checks: s.troubles.checks, Hosts: hosts, CORSOrigins: s.o.CORSOrigins,
+		Checks: s.troubles.checks, Hosts: hosts, CORSOrigins: s.o.CORSOrigins, ReadTimeout: s.o.ReadTimeout,
 	})
 	if err != nil {
 		return fmt.Errorf("make the server: %w", err)

@@ -63,6 +63,7 @@ func newServeCommand(p *Program, serve func(context.Context, app.ServeOptions) e
 	o.Keep = app.DefaultKeep()
 	f.Var(keep.Flag{Rules: &o.Keep}, "keep", "keep the records of this long and this many calls, or all")
 	f.DurationVar(&o.ShutdownTimeout, "shutdown-timeout", 10*time.Second, "how long calls in flight may take to end at the stop")
+	f.DurationVar(&o.ReadTimeout, "read-timeout", 30*time.Second, "how long a request may take to arrive")
 	f.StringVar(&c.logFormat, "log-format", config.Text, "text or json")
 	f.BoolVar(&c.verbose, "verbose", false, "say more")
 	_ = cmd.RegisterFlagCompletionFunc("log-format",
@@ -123,6 +124,8 @@ func check(o app.ServeOptions, format string) error {
 		return usagef("--instances is %d: it must be at least 1", o.Instances)
 	case o.ShutdownTimeout < 0:
 		return usagef("--shutdown-timeout is %v: it can't be negative", o.ShutdownTimeout)
+	case o.ReadTimeout <= 0:
+		return usagef("--read-timeout is %v: it must be positive", o.ReadTimeout)
 	case format != config.Text && format != config.JSON:
 		return usagef("--log-format is %q: it may be text or json", format)
 	}

@@ -98,7 +98,7 @@ func (a *Agent) TryPost(ctx context.Context, path, body string, headers ...strin
 		return Answer{}, err
 	}
 	defer res.Body.Close()
-	return read(res)
+	return Read(res)
 }
 
 // Fetch gets a path.
@@ -111,7 +111,7 @@ func (a *Agent) Fetch(path string, headers ...string) Answer {
 		a.t.Fatalf("GET %s: %v", path, err)
 	}
 	defer res.Body.Close()
-	answer, err := read(res)
+	answer, err := Read(res)
 	if err != nil {
 		a.t.Fatalf("GET %s: %v", path, err)
 	}
@@ -135,7 +135,8 @@ func (a *Agent) send(ctx context.Context, method, path, body string, headers ...
 	return http.DefaultClient.Do(req)
 }
 
-func read(res *http.Response) (Answer, error) {
+// Read takes an answer in.
+func Read(res *http.Response) (Answer, error) {
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		return Answer{}, err

@@ -35,6 +35,8 @@ type Options struct {
 	Home string
 	// Args follow `runagent serve DIR`; a free port is chosen unless they name one.
 	Args []string
+	// OwnPort leaves the port to serve, as without --port.
+	OwnPort bool
 	// Env is added to the environment, as NAME=value.
 	Env []string
 	// Wrap is a command that executes the program, such as "setpriv …".
@@ -78,7 +80,7 @@ func Launch(t testing.TB, o Options) *Agent {
 	}
 	a.ID = filepath.Base(a.Dir)
 	args := append([]string{"serve", a.Dir}, o.Args...)
-	if !strings.Contains(strings.Join(o.Args, " "), "--port") {
+	if !o.OwnPort && !slices.Contains(o.Args, "--port") {
 		args = append(args, "--port", "0")
 	}
 	argv := append(slices.Concat(o.Wrap, []string{Binary(t)}), args...)

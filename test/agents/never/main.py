@@ -69,8 +69,11 @@ def loop_stream(after: int = 1):
         pass
 
 
-def slow(seconds: float = 0.2) -> dict:
-    """Return, but take a while."""
+def slow(seconds: float = 0.2, note: str = "", line: str = "") -> dict:
+    """Return, but take a while; add a line to the file `note` first."""
+    if note:
+        with open(note, "a") as out:
+            out.write(line + "\n")
     time.sleep(seconds)
     return {"slept": seconds, "pid": os.getpid()}
 

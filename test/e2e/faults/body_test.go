@@ -1,11 +1,13 @@
 package faults
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,10 +46,10 @@ func TestBadBodiesAreRefused(t *testing.T) {
 }
 
 // TestSlowAndTruncatedBodiesEnd sends parts of a request and waits for the
-// server to lose patience.
+// server to say what is missing.
 func TestSlowAndTruncatedBodiesEnd(t *testing.T) {
 	t.Parallel()
-	agent := serve(t, "echo")
+	agent := serve(t, "echo", "--read-timeout", "1s")
 	head := bodyHead(1000)
 	t.Run("truncated", func(t *testing.T) {
 		t.Parallel()
@@ -58,40 +60,70 @@ func TestSlowAndTruncatedBodiesEnd(t *testing.T) {
 		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		text, err := io.ReadAll(conn)
-		if err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 400") && len(text) > 0 {
-			t.Errorf("got %.200q, %v: want a 400 or the end", text, err)
-		}
+		wantFailure(t, readAnswer(t, conn), 400, "VALIDATION_ERROR", "ended after 14 bytes")
+		wantAnswer(t, agent.Invoke("main", served.Input{"message": "hi"}))
 	})
 	t.Run("slow", func(t *testing.T) {
 		t.Parallel()
 		conn := dial(t, agent)
+		began := time.Now()
 		if _, err := io.WriteString(conn, head); err != nil {
 			t.Fatal(err)
 		}
-		done := make(chan string, 1)
-		go func() {
-			text, _ := io.ReadAll(conn) // a reset is an end too
-			done <- string(text)
-		}()
-		drip := time.NewTicker(time.Second)
-		defer drip.Stop()
-		late := time.After(45 * time.Second)
-		for {
-			select {
-			case text := <-done:
-				if text != "" && !strings.HasPrefix(text, "HTTP/1.1 408") {
-					t.Errorf("got %.200q, want 408", text)
+		answered := make(chan struct{})
+		var drip sync.WaitGroup
+		drip.Go(func() {
+			each := time.NewTicker(100 * time.Millisecond)
+			defer each.Stop()
+			for {
+				select {
+				case <-each.C:
+					_, _ = io.WriteString(conn, " ") // may find the connection closed: the answer tells
+				case <-answered:
+					return
 				}
-				wantAnswer(t, agent.Invoke("main", served.Input{"message": "hi"}))
-				return
-			case <-drip.C:
-				_, _ = io.WriteString(conn, " ") // may find the connection closed: seen above
-			case <-late:
-				t.Fatal("one byte a second held the connection for 45 s")
 			}
+		})
+		defer drip.Wait()
+		defer close(answered)
+		wantFailure(t, readAnswer(t, conn), 408, "REQUEST_TIMEOUT", "did not arrive in time")
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("a body that drips held the connection for %v, --read-timeout is 1 s", took)
 		}
+		wantAnswer(t, agent.Invoke("main", served.Input{"message": "hi"}))
 	})
+	t.Run("slow head", func(t *testing.T) {
+		t.Parallel()
+		conn := dial(t, agent)
+		if _, err := io.WriteString(conn, head[:40]); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.SetReadDeadline(time.Now().Add(soon)); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(conn); err != nil {
+			t.Errorf("the connection is still open after %v: %q, %v", soon, text, err)
+		}
+		wantAnswer(t, agent.Invoke("main", served.Input{"message": "hi"}))
+	})
+}
+
+// readAnswer reads an answer off a bare connection.
+func readAnswer(t *testing.T, conn net.Conn) served.Answer {
+	t.Helper()
+	if err := conn.SetReadDeadline(time.Now().Add(soon)); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("no answer: %v", err)
+	}
+	defer res.Body.Close()
+	got, err := served.Read(res)
+	if err != nil {
+		t.Fatalf("the answer broke off: %v", err)
+	}
+	return got
 }
 
 // bodyHead is the head of a call whose body has so many bytes.
@@ -115,7 +147,9 @@ func TestWhatDoesNotBindIsExplained(t *testing.T) {
 	wantFailure(t, agent.Invoke("main", served.Input{"massage": "hi"}), 400, "VALIDATION_ERROR", "message", "massage")
 	wantFailure(t, agent.Invoke("main", nil), 400, "VALIDATION_ERROR", "message")
 	wantFailure(t, agent.Invoke("mian", served.Input{"message": "hi"}), 404, "ENTRYPOINT_NOT_FOUND", "mian", "main", "main_stream")
-	wantFailure(t, agent.Post("/v1/agents/ghost/invoke", `{"input":{}}`), 404, "AGENT_NOT_FOUND", "ghost")
+	wantFailure(t, agent.Post("/v1/agents/ghost/invoke", `{"input":{}}`), 404, "AGENT_NOT_FOUND", "ghost", "here is echo")
+	wantFailure(t, agent.Fetch("/v1/agents/ghost"), 404, "AGENT_NOT_FOUND", "ghost", "here is echo")
+	wantFailure(t, agent.Post("/api/v1/agents/ghost/run", `{"entrypoint_tag":"main"}`), 404, "AGENT_NOT_FOUND_ERROR", "ghost", "here is echo")
 	if got := agent.Fetch("/nowhere"); got.HTTP != http.StatusNotFound || got.Error.Code != "NOT_FOUND" {
 		t.Errorf("unknown path: got %d %s", got.HTTP, got.Body)
 	}

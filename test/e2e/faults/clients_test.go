@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -124,7 +127,8 @@ func TestASlowReaderIsWaitedFor(t *testing.T) {
 }
 
 // TestOverloadIsRefusedEarly sends 5,000 calls at once to one slow instance:
-// each is answered once, by a result or by 503 with Retry-After.
+// each is answered once, by a result or by 503 with Retry-After, and only what
+// was answered by a result has run, once.
 func TestOverloadIsRefusedEarly(t *testing.T) {
 	t.Parallel()
 	agent := serve(t, "never")
@@ -134,11 +138,11 @@ func TestOverloadIsRefusedEarly(t *testing.T) {
 	gate := make(chan struct{})
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}, Timeout: 2 * time.Minute}
 	var all sync.WaitGroup
-	for range calls {
+	for i := range calls {
 		all.Go(func() {
 			<-gate
 			res, err := client.Post(agent.URL+"/v1/agents/never/invoke", "application/json",
-				strings.NewReader(served.Envelope("slow", served.Input{"seconds": 0.5})))
+				strings.NewReader(served.Envelope("slow", served.Input{"seconds": 0.5, "note": "ran.txt", "line": strconv.Itoa(i)})))
 			if err != nil {
 				t.Errorf("a call got no answer: %v", err)
 				strange.Add(1)
@@ -162,5 +166,24 @@ func TestOverloadIsRefusedEarly(t *testing.T) {
 	if good.Load() == 0 || refused.Load() == 0 || good.Load()+refused.Load()+strange.Load() != calls {
 		t.Errorf("%d answered and %d refused of %d", good.Load(), refused.Load(), calls)
 	}
+	wantLines(t, filepath.Join(agent.Dir, "ran.txt"), int(good.Load()))
 	wantFine(t, agent)
+}
+
+// wantLines checks that a file has so many lines, no two alike.
+func wantLines(t *testing.T, file string, count int) {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for line := range strings.Lines(string(raw)) {
+		if seen[line]++; seen[line] == 2 {
+			t.Errorf("%q is there twice", line)
+		}
+	}
+	if len(seen) != count {
+		t.Errorf("%d lines in %s, want %d", len(seen), filepath.Base(file), count)
+	}
 }

@@ -25,7 +25,7 @@ func TestResultsOfAwkwardSizes(t *testing.T) {
 	agent := serve(t, "big")
 	t.Run("11 MiB", func(t *testing.T) {
 		t.Parallel()
-		wantFailure(t, agent.Invoke("large", served.Input{"mebibytes": 11}), 500, "EXECUTION_ERROR", "limit of 10485760 bytes")
+		wantFailure(t, agent.Invoke("large", served.Input{"mebibytes": 11}), 500, "EXECUTION_ERROR", "11534338 bytes", "limit of 10485760 bytes")
 	})
 	t.Run("9 MiB", func(t *testing.T) {
 		t.Parallel()
@@ -46,7 +46,7 @@ func TestResultsOfAwkwardSizes(t *testing.T) {
 		{"empty_stream", 0, "", nil},
 		{"raise_stream", 3, "EXECUTION_ERROR", []string{"after 3 chunks"}},
 		{"unserialisable_stream", 3, "EXECUTION_ERROR", []string{"object", "index[0]"}},
-		{"large_chunk_stream", 1, "EXECUTION_ERROR", []string{"limit of 10485760 bytes"}},
+		{"large_chunk_stream", 1, "EXECUTION_ERROR", []string{"11534338 bytes", "limit of 10485760 bytes"}},
 		{"list_stream", 3, "", nil},
 		{"many_stream", 100_000, "", nil},
 	} {

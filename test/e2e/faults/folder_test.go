@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -31,6 +32,30 @@ func TestATakenPortIsRefusedWhenAskedFor(t *testing.T) {
 		t.Errorf("exit code %d, stderr %s: want 1 and the port named", code, stderr)
 	}
 	wantAnswer(t, first.Invoke("main", served.Input{"message": "hi"}))
+}
+
+// TestATakenDefaultPortIsPassedOver serves a folder twice without saying where:
+// the second server takes the next free port and says so.
+func TestATakenDefaultPortIsPassedOver(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	ln, err := net.Listen("tcp", "127.0.0.1:8450") // as a first server has it; another program may have it already
+	if err == nil {
+		defer ln.Close()
+	}
+	first := serveWith(t, served.Options{Sample: "echo", Home: home, OwnPort: true})
+	first.WaitOutput(`port 8450 is taken`)
+	second := serveWith(t, served.Options{Dir: first.Dir, Home: home, OwnPort: true})
+	second.WaitOutput(`port 8450 is taken`)
+	for _, agent := range []*served.Agent{first, second} {
+		if agent.Port() == 8450 {
+			t.Errorf("%s is the port that was taken", agent.URL)
+		}
+		wantAnswer(t, agent.Invoke("main", served.Input{"message": "hi"}))
+	}
+	if first.URL == second.URL {
+		t.Errorf("both answer at %s", first.URL)
+	}
 }
 
 // TestRecordsThatCannotBeKeptFailNoCall makes the folder of the records one

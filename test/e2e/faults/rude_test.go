@@ -64,10 +64,41 @@ func TestClosingEveryDescriptorCostsOnlyTheInstance(t *testing.T) {
 }
 
 // TestChildrenEndWithTheirInstance leaves processes behind, in the instance's
-// session and in one of their own.
+// session and in one of their own, and ends the instance politely and not.
 func TestChildrenEndWithTheirInstance(t *testing.T) {
 	t.Parallel()
-	agent := serve(t, "rude")
+	t.Run("stopped", func(t *testing.T) {
+		t.Parallel()
+		agent := serve(t, "rude")
+		left := leaveChildren(t, agent)
+		left = append(left, agent.Tree()...)
+		agent.Signal(15)
+		if code := agent.Wait(); code != 0 {
+			t.Errorf("exit code %d after SIGTERM, want 0", code)
+		}
+		served.Gone(t, 10*time.Second, left...)
+	})
+	t.Run("killed", func(t *testing.T) {
+		t.Parallel()
+		agent := serve(t, "rude")
+		left := leaveChildren(t, agent)
+		served.Kill(t, wantFine(t, agent))
+		served.Gone(t, 10*time.Second, left...)
+		wantFine(t, agent)
+	})
+	t.Run("crashed", func(t *testing.T) {
+		t.Parallel()
+		agent := serve(t, "rude")
+		left := leaveChildren(t, agent)
+		wantFailure(t, agent.Invoke("close_all", nil), 500, "EXECUTION_ERROR")
+		served.Gone(t, 10*time.Second, left...)
+		wantFine(t, agent)
+	})
+}
+
+// leaveChildren has user code start processes that outlive their call.
+func leaveChildren(t *testing.T, agent *served.Agent) []served.Process {
+	t.Helper()
 	var left []served.Process
 	for _, ownSession := range []bool{false, true} {
 		var child struct{ PID int }
@@ -81,10 +112,5 @@ func TestChildrenEndWithTheirInstance(t *testing.T) {
 		}
 		left = append(left, p)
 	}
-	left = append(left, agent.Tree()...)
-	agent.Signal(15)
-	if code := agent.Wait(); code != 0 {
-		t.Errorf("exit code %d after SIGTERM, want 0", code)
-	}
-	served.Gone(t, 10*time.Second, left...)
+	return left
 }

@@ -29,7 +29,7 @@ func TestCallsThatNeverReturnEndAtTheirDeadline(t *testing.T) {
 // TestAnInstanceThatHoldsAStuckCallIsReplaced waits for the grace to pass.
 func TestAnInstanceThatHoldsAStuckCallIsReplaced(t *testing.T) {
 	t.Parallel()
-	for _, entrypoint := range []string{"stubborn", "gil", "sleep"} {
+	for _, entrypoint := range []string{"stubborn", "gil", "sleep", "regex", "lock"} {
 		t.Run(entrypoint, func(t *testing.T) {
 			t.Parallel()
 			agent := serve(t, "never")
