@@ -149,7 +149,7 @@ func TestWhatDoesNotBindIsExplained(t *testing.T) {
 	wantFailure(t, agent.Invoke("mian", served.Input{"message": "hi"}), 404, "ENTRYPOINT_NOT_FOUND", "mian", "main", "main_stream")
 	wantFailure(t, agent.Post("/v1/agents/ghost/invoke", `{"input":{}}`), 404, "AGENT_NOT_FOUND", "ghost", "here is echo")
 	wantFailure(t, agent.Fetch("/v1/agents/ghost"), 404, "AGENT_NOT_FOUND", "ghost", "here is echo")
-	wantFailure(t, agent.Post("/api/v1/agents/ghost/run", `{"entrypoint_tag":"main"}`), 404, "AGENT_NOT_FOUND_ERROR", "ghost", "here is echo")
+	wantFailure(t, agent.Post("/api/v1/agents/ghost/run", `{"entrypoint_tag":"main"}`), 404, "AGENT_NOT_FOUND", "ghost", "here is echo")
 	if got := agent.Fetch("/nowhere"); got.HTTP != http.StatusNotFound || got.Error.Code != "NOT_FOUND" {
 		t.Errorf("unknown path: got %d %s", got.HTTP, got.Body)
 	}

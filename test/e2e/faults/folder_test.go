@@ -44,9 +44,9 @@ func TestATakenDefaultPortIsPassedOver(t *testing.T) {
 		defer ln.Close()
 	}
 	first := serveWith(t, served.Options{Sample: "echo", Home: home, OwnPort: true})
-	first.WaitOutput(`port 8450 is taken`)
+	first.WaitOutput(`(?i)port 8450 is taken`)
 	second := serveWith(t, served.Options{Dir: first.Dir, Home: home, OwnPort: true})
-	second.WaitOutput(`port 8450 is taken`)
+	second.WaitOutput(`(?i)port 8450 is taken`)
 	for _, agent := range []*served.Agent{first, second} {
 		if agent.Port() == 8450 {
 			t.Errorf("%s is the port that was taken", agent.URL)
