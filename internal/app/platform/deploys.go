@@ -221,7 +221,7 @@ func (s *service) bring(rev *deploy.Revision) {
 
 // giveCode ends one use of a revision's code, which goes unless it serves.
 func (s *service) giveCode(revision string) {
-	s.codes.give(revision, func() bool { return s.standby.place(revision) == nil }, func() {
+	s.codes.give(revision, func() bool { return !s.standby.Has(revision) }, func() {
 		s.note("code not removed", os.RemoveAll(s.folders.Code(revision)))
 	})
 }

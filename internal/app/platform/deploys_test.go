@@ -9,17 +9,49 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/app/engine"
 	"github.com/runagent/runagent/internal/app/platform/folders"
 	"github.com/runagent/runagent/internal/bundle"
+	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/instance"
 	"github.com/runagent/runagent/internal/invocation"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// engineRoom is a machine on which every revision starts, unless it is told
+// otherwise, and every call succeeds.
+type engineRoom struct {
+	mu       sync.Mutex // guards startErr
+	startErr error
+}
+
+func (e *engineRoom) Build(context.Context, *deploy.Revision) (deploy.Environment, error) {
+	return deploy.Environment{Key: "k"}, nil
+}
+
+func (e *engineRoom) Start(context.Context, *deploy.Revision) ([]agent.Callable, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return []agent.Callable{{Tag: "main"}}, e.startErr
+}
+
+func (e *engineRoom) Drain(context.Context, *deploy.Revision) {}
+
+func (e *engineRoom) Warm(*deploy.Revision) bool { return false }
+
+func (e *engineRoom) Invoke(context.Context, invocation.Call, func(invocation.Event) error) (invocation.Result, error) {
+	return invocation.Result{Start: invocation.Hot}, nil
+}
 
 // house is a platform whose machine starts nothing.
 type house struct {

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/app/platform/standby"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/instance"
@@ -54,7 +55,7 @@ func reason(why error, dir string) string {
 
 // queuedBuilds is an engine that builds a bounded number of environments at once.
 type queuedBuilds struct {
-	machine
+	standby.Machine
 	slots chan struct{}
 }
 
@@ -66,7 +67,7 @@ func (q queuedBuilds) Build(ctx context.Context, rev *deploy.Revision) (deploy.E
 		return deploy.Environment{}, context.Cause(ctx)
 	}
 	defer func() { <-q.slots }()
-	return q.machine.Build(ctx, rev)
+	return q.Machine.Build(ctx, rev)
 }
 
 // directory is the traffic, and says of agents without any why that is so.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/runagent/runagent/internal/app/engine"
 	"github.com/runagent/runagent/internal/app/platform/folders"
+	"github.com/runagent/runagent/internal/app/platform/standby"
 	"github.com/runagent/runagent/internal/auth"
 	"github.com/runagent/runagent/internal/bundle"
 	"github.com/runagent/runagent/internal/deploy"
@@ -102,7 +103,7 @@ type service struct {
 	history  *store.History
 	logs     *engine.Logbook
 	engine   *engine.Engine
-	standby  *standby
+	standby  *standby.Pools
 	traffic  deploy.Traffic
 	deployer *deploy.Deployer
 	progress *progress
@@ -214,18 +215,18 @@ func (s *service) makeEngine() error {
 
 // conduct makes what brings revisions into service on m; onSleep is called
 // when some have fallen asleep.
-func (s *service) conduct(m machine, onSleep func()) {
+func (s *service) conduct(m standby.Machine, onSleep func()) {
 	m = queuedBuilds{m, make(chan struct{}, max(1, s.o.Builds))}
-	s.standby = newStandby(standbyOptions{
-		Machine: m, Idle: s.o.Idle, Linger: linger, OnGone: s.forget, OnSleep: onSleep, Log: s.o.Log,
+	s.standby = standby.New(standby.Options{
+		Machine: m, Idle: s.o.Idle, Linger: standby.Linger, OnGone: s.forget, OnSleep: onSleep, Log: s.o.Log,
 	})
-	s.own(func(context.Context) { s.standby.close() })
+	s.own(func(context.Context) { s.standby.Close() })
 	s.deployer = deploy.New(deploy.Options{
 		Builder: m, Pools: s.standby, Traffic: &s.traffic,
 		Ledger: ledger{s.state, s.progress}, DrainTimeout: s.o.DrainTimeout, Log: s.o.Log,
 	})
 	s.own(s.deployer.Close)
-	s.own(func(context.Context) { s.standby.noMoreCalls() })
+	s.own(func(context.Context) { s.standby.NoMoreCalls() })
 	s.life, s.endLife = context.WithCancelCause(context.Background())
 	s.own(func(context.Context) {
 		s.endLife(errStopping)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/app/platform/standby"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/server"
 	"github.com/runagent/runagent/internal/store/state"
@@ -112,4 +113,4 @@ func (s *service) checks(context.Context) []api.Check {
 
 var _ server.Agents = (*service)(nil)
 
-var _ machine = queuedBuilds{}
+var _ standby.Machine = queuedBuilds{}

@@ -1,4 +1,6 @@
-package platform
+// Package standby stands between calls and the instances that answer them: it
+// wakes revisions when they are called and lets them sleep when no one calls.
+package standby
 
 import (
 	"context"
@@ -14,9 +16,9 @@ import (
 )
 
 const (
-	// linger is how long a revision that was replaced still takes calls: those
+	// Linger is how long a revision that was replaced still takes calls: those
 	// that were sent its way just before.
-	linger = time.Second
+	Linger = time.Second
 	// maxSleeping is how many calls may wait for one revision to wake.
 	maxSleeping = 1024
 	// startLimit bounds a start, the build of a lost environment included.
@@ -25,8 +27,8 @@ const (
 	firstPause, longestPause = time.Second, time.Minute
 )
 
-// machine runs revisions. engine.Engine is one.
-type machine interface {
+// Machine runs revisions. engine.Engine is one.
+type Machine interface {
 	deploy.Builder
 	deploy.Pools
 	invocation.Invoker
@@ -34,9 +36,9 @@ type machine interface {
 	Warm(rev *deploy.Revision) bool
 }
 
-// standbyOptions configures a standby. Machine and Log are needed.
-type standbyOptions struct {
-	Machine machine
+// Options configures Pools. Machine and Log are needed.
+type Options struct {
+	Machine Machine
 	// Idle is how long a revision without calls stays awake, unless its
 	// manifest says otherwise.
 	Idle time.Duration
@@ -50,11 +52,11 @@ type standbyOptions struct {
 	Log    *slog.Logger
 }
 
-// standby wakes revisions when they are called and lets them sleep when no one
+// Pools wakes revisions when they are called and lets them sleep when no one
 // calls: it is the Pools of deploys and the Invoker of calls, in front of the
 // machine's. It is safe for concurrent use.
-type standby struct {
-	o    standbyOptions
+type Pools struct {
+	o    Options
 	ctx  context.Context // ends at close
 	stop context.CancelFunc
 	late context.Context // ends when no call can come any more
@@ -65,7 +67,8 @@ type standby struct {
 	places map[string]*place
 }
 
-func newStandby(o standbyOptions) *standby {
+// New returns Pools in which every revision is yet to come.
+func New(o Options) *Pools {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -77,27 +80,30 @@ func newStandby(o standbyOptions) *standby {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	late, last := context.WithCancel(context.Background())
-	return &standby{o: o, ctx: ctx, stop: stop, late: late, last: last, places: map[string]*place{}}
+	return &Pools{o: o, ctx: ctx, stop: stop, late: late, last: last, places: map[string]*place{}}
 }
 
-// noMoreCalls says that there is no one left who could be late with a call.
-func (s *standby) noMoreCalls() { s.last() }
+// NoMoreCalls says that there is no one left who could be late with a call.
+func (s *Pools) NoMoreCalls() { s.last() }
 
-// close waits for what is under way. Deploys and drains have ended before.
-func (s *standby) close() {
+// Close waits for what is under way. Deploys and drains have ended before.
+func (s *Pools) Close() {
 	s.last()
 	s.stop()
 	s.wg.Wait()
 }
 
-func (s *standby) place(revision string) *place {
+// Has reports whether a revision has a place here, awake or asleep.
+func (s *Pools) Has(revision string) bool { return s.place(revision) != nil }
+
+func (s *Pools) place(revision string) *place {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.places[revision]
 }
 
 // put makes the place of rev, unless there is one that still stands.
-func (s *standby) put(rev *deploy.Revision) *place {
+func (s *Pools) put(rev *deploy.Revision) *place {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.places[rev.ID]; p != nil {
@@ -109,7 +115,7 @@ func (s *standby) put(rev *deploy.Revision) *place {
 }
 
 // remove takes a place away, once nothing happens there any more.
-func (s *standby) remove(p *place) {
+func (s *Pools) remove(p *place) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.places[p.id] == p {
@@ -118,11 +124,11 @@ func (s *standby) remove(p *place) {
 }
 
 // Adopt makes rev one that wakes when it is called.
-func (s *standby) Adopt(rev *deploy.Revision) { s.put(rev) }
+func (s *Pools) Adopt(rev *deploy.Revision) { s.put(rev) }
 
 // Start implements deploy.Pools. A revision whose drain has not ended is
 // called back.
-func (s *standby) Start(ctx context.Context, rev *deploy.Revision) ([]agent.Callable, error) {
+func (s *Pools) Start(ctx context.Context, rev *deploy.Revision) ([]agent.Callable, error) {
 	for {
 		p := s.put(rev)
 		if p.callBack() {
@@ -154,7 +160,7 @@ func (s *standby) Start(ctx context.Context, rev *deploy.Revision) ([]agent.Call
 // Drain implements deploy.Pools: the calls in flight, and those that are on
 // their way, end; then the instances do. It returns early when the revision is
 // started again meanwhile.
-func (s *standby) Drain(ctx context.Context, rev *deploy.Revision) {
+func (s *Pools) Drain(ctx context.Context, rev *deploy.Revision) {
 	p := s.place(rev.ID)
 	if p == nil {
 		return
@@ -178,7 +184,7 @@ func (s *standby) Drain(ctx context.Context, rev *deploy.Revision) {
 
 // awaitQuiet waits until no call is left at p, at most until ctx ends, and
 // begins its end; false when it was called back.
-func (s *standby) awaitQuiet(ctx context.Context, p *place, revived <-chan struct{}) bool {
+func (s *Pools) awaitQuiet(ctx context.Context, p *place, revived <-chan struct{}) bool {
 	timer := time.NewTimer(s.o.Linger)
 	defer timer.Stop()
 	select {
@@ -207,7 +213,7 @@ func (s *standby) awaitQuiet(ctx context.Context, p *place, revived <-chan struc
 }
 
 // Invoke implements invocation.Invoker. It wakes the revision if it must.
-func (s *standby) Invoke(ctx context.Context, call invocation.Call, emit func(invocation.Event) error) (invocation.Result, error) {
+func (s *Pools) Invoke(ctx context.Context, call invocation.Call, emit func(invocation.Event) error) (invocation.Result, error) {
 	p := s.place(call.Revision)
 	if p == nil {
 		return invocation.Result{}, notRunning()
@@ -232,7 +238,7 @@ func notRunning() error {
 }
 
 // enter takes part in p's being awake, until leave, and says what it found.
-func (s *standby) enter(ctx context.Context, p *place) (invocation.StartKind, error) {
+func (s *Pools) enter(ctx context.Context, p *place) (invocation.StartKind, error) {
 	kind := invocation.Hot
 	for {
 		p.mu.Lock()
@@ -271,7 +277,7 @@ func (s *standby) enter(ctx context.Context, p *place) (invocation.StartKind, er
 	}
 }
 
-func (s *standby) leave(p *place) {
+func (s *Pools) leave(p *place) {
 	p.mu.Lock()
 	p.inFlight--
 	p.lastUsed = s.o.Now()
@@ -281,7 +287,7 @@ func (s *standby) leave(p *place) {
 
 // wake starts the instances of a place whose change has begun. One caller who
 // goes away does not end it: others may wait.
-func (s *standby) wake(p *place) {
+func (s *Pools) wake(p *place) {
 	ctx, cancel := context.WithTimeout(s.ctx, startLimit)
 	defer cancel()
 	old := p.revision()
@@ -312,7 +318,7 @@ func (s *standby) wake(p *place) {
 }
 
 // Wake starts rev if it sleeps, and waits until it has.
-func (s *standby) Wake(ctx context.Context, revision string) error {
+func (s *Pools) Wake(ctx context.Context, revision string) error {
 	p := s.place(revision)
 	if p == nil {
 		return notRunning()
@@ -325,7 +331,7 @@ func (s *standby) Wake(ctx context.Context, revision string) error {
 }
 
 // Run lets revisions sleep that no one calls, until ctx ends.
-func (s *standby) Run(ctx context.Context) error {
+func (s *Pools) Run(ctx context.Context) error {
 	tick := time.NewTicker(min(time.Second, s.o.Idle/4))
 	defer tick.Stop()
 	for {
@@ -339,7 +345,7 @@ func (s *standby) Run(ctx context.Context) error {
 }
 
 // sleep ends the instances of all revisions that were idle long enough.
-func (s *standby) sleep(ctx context.Context) {
+func (s *Pools) sleep(ctx context.Context) {
 	s.mu.Lock()
 	var tired []*place
 	for _, p := range s.places {
@@ -358,7 +364,7 @@ func (s *standby) sleep(ctx context.Context) {
 }
 
 // tired begins the change of a place that has been idle long enough.
-func (s *standby) tired(p *place) bool {
+func (s *Pools) tired(p *place) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	idle := s.o.Idle
@@ -374,7 +380,7 @@ func (s *standby) tired(p *place) bool {
 }
 
 // Awake returns the revisions that have, or are getting, instances.
-func (s *standby) Awake() []*deploy.Revision {
+func (s *Pools) Awake() []*deploy.Revision {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var revs []*deploy.Revision
@@ -388,7 +394,7 @@ func (s *standby) Awake() []*deploy.Revision {
 
 // Load says how a revision is: whether it has instances, how many calls it
 // has, and the error of its last start.
-func (s *standby) Load(revision string) (up bool, inFlight int, err error) {
+func (s *Pools) Load(revision string) (up bool, inFlight int, err error) {
 	p := s.place(revision)
 	if p == nil {
 		return false, 0, nil
@@ -399,6 +405,6 @@ func (s *standby) Load(revision string) (up bool, inFlight int, err error) {
 }
 
 var (
-	_ deploy.Pools       = (*standby)(nil)
-	_ invocation.Invoker = (*standby)(nil)
+	_ deploy.Pools       = (*Pools)(nil)
+	_ invocation.Invoker = (*Pools)(nil)
 )

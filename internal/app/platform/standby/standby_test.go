@@ -1,4 +1,4 @@
-package platform
+package standby
 
 import (
 	"context"
@@ -76,9 +76,9 @@ func (e *engineRoom) Invoke(context.Context, invocation.Call, func(invocation.Ev
 	return invocation.Result{Start: invocation.Hot}, nil
 }
 
-// fixture is a standby with a clock that only moves when it is told to.
+// fixture is a Pools with a clock that only moves when it is told to.
 type fixture struct {
-	*standby
+	*Pools
 	t    *testing.T
 	room *engineRoom
 	mu   sync.Mutex // guards now
@@ -89,11 +89,11 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{t: t, room: &engineRoom{}, now: time.Unix(1e9, 0), gone: make(chan string, 8)}
-	f.standby = newStandby(standbyOptions{
+	f.Pools = New(Options{
 		Machine: f.room, Idle: time.Minute, Log: slog.New(slog.DiscardHandler), Now: f.clock,
 		OnGone: func(rev *deploy.Revision) { f.gone <- rev.ID },
 	})
-	t.Cleanup(f.close)
+	t.Cleanup(f.Close)
 	return f
 }
 
@@ -325,7 +325,7 @@ func TestNobodyWaitsForLateCallsAtTheEnd(t *testing.T) {
 	if _, err := f.Start(t.Context(), revision("r1")); err != nil {
 		t.Fatal(err)
 	}
-	f.noMoreCalls()
+	f.NoMoreCalls()
 	f.Drain(t.Context(), revision("r1"))
 	f.heard("start r1", "end r1")
 }
