@@ -13,6 +13,9 @@ var crewFamily = []framework{
 	{name: "autogen", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
 	// CrewAI's import leaves a thread running, so that each instance imports it anew: seconds of a core.
 	{name: "crewai", forks: 8, input: inputs, answer: "content", asyncAnswer: "content", wraps: true, failures: openaiFailures},
+	{name: "ag2", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
+	{name: "ag2_classic", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
+	{name: "letta", input: ofAgent, tokens: ofAgent, answer: "content", asyncAnswer: "content", unnamed: true, failures: openaiFailures},
 	{name: "adk", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
 }
 
@@ -24,6 +27,11 @@ func wordsOf(words string) map[int]string { return map[int]string{401: words, 42
 
 // inputs are a crew's: keywords.
 func inputs(text string) served.Input { return served.Input{"inputs": map[string]any{"prompt": text}} }
+
+// ofAgent names the agent of a Letta server that is asked.
+func ofAgent(text string) served.Input {
+	return served.Input{"prompt": text, "agent_id": "agent-1"}
+}
 
 // finalAnswer has an agent call the tool that ends its run.
 func finalAnswer(text string) served.Input {

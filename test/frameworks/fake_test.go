@@ -13,7 +13,7 @@ import (
 )
 
 // model is a fake model whose prompts carry orders: "hello [fail-429]" gets
-// what fakellm's order fail-429 says.
+// what fakellm's order fail-429 says. It is a Letta server, too.
 type model struct {
 	URL string // with /v1, as OPENAI_BASE_URL has it
 
@@ -28,7 +28,9 @@ var order = regexp.MustCompile(`\[([a-z]+(?:-[0-9a-z]+)?)\]`)
 func newModel(t testing.TB) *model {
 	t.Helper()
 	m := &model{more: make(chan struct{})}
-	next := fakellm.New()
+	next := http.NewServeMux()
+	next.Handle("/", fakellm.New())
+	next.Handle("POST /v1/agents/{agent}/messages", lettaServer{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {

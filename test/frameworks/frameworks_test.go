@@ -35,6 +35,8 @@ type framework struct {
 	failures map[int]string
 	// uncounted: the framework does not tell the tokens of a stream.
 	uncounted bool
+	// unnamed: the framework does not tell the model that took the tokens.
+	unnamed bool
 	// wraps: the framework asks with words of its own around the prompt.
 	wraps bool
 	// forks is how many instances TestFrameworksFork starts; 0 is 200.
@@ -128,6 +130,7 @@ func serve(t *testing.T, f framework, edit map[string]any, args ...string) *agen
 // environment sends all models' clients to the fake, and nothing elsewhere.
 func environment(m *model) []string {
 	return []string{
+		"LETTA_BASE_URL=" + strings.TrimSuffix(m.URL, "/v1"), "LETTA_API_KEY=any",
 		"OPENAI_BASE_URL=" + m.URL, "OPENAI_API_BASE=" + m.URL, "OPENAI_API_KEY=any", "PYTHONWARNINGS=ignore",
 		"OPENAI_AGENTS_DISABLE_TRACING=1", "LANGSMITH_TRACING=false", "LANGCHAIN_TRACING_V2=false",
 		"CREWAI_DISABLE_TELEMETRY=true", "CREWAI_TRACING_ENABLED=false", "AGNO_TELEMETRY=false", "ANONYMIZED_TELEMETRY=false",

@@ -37,6 +37,23 @@ var others = map[string][]struct {
 	"crewai": {
 		{"flow", served.Input{"name": "Ada"}, "", "HELLO ADA!"},
 	},
+	"ag2": {
+		{"object", served.Input{"prompt": `use add {"a": 2, "b": 3}`}, "tool_calls.0.args.b", 3.0},
+		{"object", served.Input{"prompt": `use add {"a": 2, "b": 3}`}, "tool_calls.0.content", 5.0},
+		{"object", served.Input{"messages": []any{
+			map[string]any{"role": "user", "content": "one"}, map[string]any{"role": "assistant", "content": "I heard one"},
+			map[string]any{"role": "user", "content": "two"},
+		}}, "content", "You said: two"},
+	},
+	"ag2_classic": {
+		{"object", served.Input{"prompt": `use add {"a": 2, "b": 3}`}, "messages.2.content", "5"},
+		{"object", served.Input{"prompt": "again"}, "messages.1.content", "You said: again"},
+		{"chat", served.Input{"prompt": "hi"}, "content", "You said: hi"},
+	},
+	"letta": {
+		{"whole", served.Input{"prompt": `use add {"a": 2, "b": 3}`}, "messages.2.content", "5"},
+		{"whole", served.Input{"prompt": "hi"}, "stop_reason", "end_turn"},
+	},
 	"adk": {
 		{"object", served.Input{"prompt": `use add {"a": 2, "b": 3}`}, "tool_calls.0.content.sum", float64(5)},
 	},
@@ -126,7 +143,7 @@ func TestStreamOfAnHonestLiar(t *testing.T) {
 	if choices, _ := at(decoded(t, pieces[len(pieces)-1]), "choices").([]any); len(choices) != 0 {
 		t.Errorf("the last chunk is %s", pieces[len(pieces)-1])
 	}
-	checkUsage(t, "object_stream", string(last.Data))
+	checkUsage(t, a.f, "object_stream", string(last.Data))
 }
 
 // TestOneFileUnderTwoNames imports a file as tools and as package.tools: it is

@@ -6,7 +6,7 @@ import sys
 _PACKAGES = {
     "agents": "openai-agents",
     "attr": "attrs",
-    "autogen": "ag2",
+    "autogen": "ag2<1",
     "autogen_ext.models.openai": "autogen-ext[openai]",
     "bs4": "beautifulsoup4",
     "Crypto": "pycryptodome",

@@ -25,6 +25,9 @@ _HOMES = (
     ("autogen_agentchat.base", "autogen"),
     ("google.adk.agents.base_agent", "adk"),
     ("smolagents.agents", "smolagents"),
+    ("ag2.agent", "ag2"),
+    ("autogen.agentchat.conversable_agent", "ag2_classic"),
+    ("letta_client.types.agents", "letta"),
     ("httpx", "httpcore"),
     ("httpx2", "httpcore"),
 )

@@ -1,0 +1,184 @@
+"""AG2 from version 1 on: agents that answer a turn and tell of it as it goes.
+
+Each call is a turn on a stream of its own, so that many may run at once.
+"""
+
+import asyncio
+import functools
+import json
+import sys
+
+from .. import usage
+from ..validate import Mismatch
+from .adapter import Adapted, Adapter
+from .prompts import PromptBinding, serving
+
+_END = object()
+
+
+class AG2(Adapter):
+    """Knows agents, their replies and the events of a turn."""
+
+    NAMES = "an AG2 agent, or agent.ask or agent.run"
+
+    def adapt(self, value, wanted):
+        """Serve an agent on the event loop."""
+        owner, method = getattr(value, "__self__", None), getattr(value, "__name__", None)
+        if owner is None:
+            owner, method = value, None
+        if method not in (None, "ask", "run") or not isinstance(owner, _kind("ag2.agent", "Agent")):
+            return None
+        binding = PromptBinding(("message",), ("variables",), _of_messages)
+        fn = _items if wanted.streams else _run
+        return Adapted(serving(fn, owner, name=method or "ask", binding=binding), binding, chosen=True)
+
+    def handler(self, kind):
+        """Make objects of replies and events, and text of chunks."""
+        if issubclass(kind, _kind("ag2.agent", "AgentReply")):
+            return _reply
+        return _event if issubclass(kind, _kind("ag2.events", "BaseEvent")) else None
+
+    def watch(self):
+        """Look at the tokens that a turn tells of."""
+        context = sys.modules["ag2.context"].ConversationContext
+        context.send = _counted(context.send)
+
+
+ADAPTER = AG2()
+
+
+def _kind(module, name):
+    """Return a class of AG2, or () where its module is not loaded."""
+    return getattr(sys.modules.get(module), name, ())
+
+
+def _counted(send):
+    @functools.wraps(send)
+    async def sent(context, event, *args, **keywords):
+        # What a sub-agent took is told once more, summed up, to the one that asked it.
+        if isinstance(event, _kind("ag2.events", "UsageEvent")) and event.kind != "subtask":
+            found = event.usage
+            usage.add("ag2", event.model, *map(_whole, (found.prompt_tokens, found.completion_tokens, found.total_tokens)))
+        return await send(context, event, *args, **keywords)
+
+    return sent
+
+
+def _whole(count):
+    return None if count is None else int(count)
+
+
+def _of_messages(found):
+    """The last message as the prompt, the others as what was said before."""
+    for at, one in enumerate(found):
+        if one["role"] not in ("user", "assistant"):
+            raise Mismatch("/messages/%d/role" % at, "expected user or assistant: an agent has its system message")
+    if found[-1]["role"] != "user":
+        raise Mismatch("/messages/%d/role" % (len(found) - 1), "expected user: the agent answers the last message")
+    return found[-1]["content"], {"said": found[:-1]}
+
+
+async def _stream(said, note):
+    """Return a stream for one call, with what was said before in it.
+
+    note is told of each event before the agent is: else results come before their calls.
+    """
+    events = sys.modules["ag2.events"]
+    stream = sys.modules["ag2.stream"].MemoryStream()
+    stream.subscribe(note)
+    before = []
+    for one in said:
+        if one["role"] == "user":
+            before.append(events.ModelRequest([events.TextInput(one["content"])]))
+        else:
+            before.append(events.ModelResponse(events.ModelMessage(one["content"])))
+    if before:
+        await stream.history.replace(before)
+    return stream
+
+
+async def _run(agent, prompt, said=(), variables=None):
+    """Return {"type", "content", "tool_calls"}."""
+    calls = {}
+
+    async def note(event):
+        if isinstance(event, _kind("ag2.events", "ToolCallEvent")):
+            calls[event.id] = _call(event)
+        elif isinstance(event, _kind("ag2.events", "ToolResultEvent")):
+            calls.setdefault(event.parent_id, {}).update(_result(event))
+
+    async with agent.run(prompt, stream=await _stream(said, note), variables=variables) as run:
+        reply = await run.result()
+        return {"type": "AgentReply", "content": await reply.content(), "tool_calls": list(calls.values())}
+
+
+async def _items(agent, prompt, said=(), variables=None):
+    """Yield text, calls of tools and their results, as the turn goes."""
+    found = asyncio.Queue()
+
+    async def note(event):
+        found.put_nowait(event)
+
+    async with agent.run(prompt, stream=await _stream(said, note), variables=variables) as run:
+        turn = asyncio.ensure_future(run.result())
+        turn.add_done_callback(lambda _: found.put_nowait(_END))
+        try:
+            words = False
+            while True:
+                event = await found.get()
+                if event is _END:
+                    break
+                item, words = _item(event, words)
+                if item is not None:
+                    yield item
+            turn.result()  # raises what the turn has raised
+        finally:
+            turn.cancel()
+
+
+def _item(event, words):
+    """Return an event's chunk or None, and whether the answer under way has come in pieces."""
+    events = sys.modules["ag2.events"]
+    if isinstance(event, events.ModelMessageChunk):
+        return event.content or None, True
+    if isinstance(event, events.ModelResponse):
+        return None if words else event.content or None, False
+    if isinstance(event, (events.ToolCallEvent, events.ToolResultEvent)):
+        return event, words
+    return None, words
+
+
+def _call(event):
+    try:
+        args = json.loads(event.arguments or "{}")
+    except ValueError:  # what the model has made of it
+        args = event.arguments
+    return {"id": event.id, "name": event.name, "args": args}
+
+
+def _result(event):
+    parts = [getattr(part, "content", getattr(part, "data", part)) for part in event.result.parts]
+    error = getattr(event, "error", None)
+    content = str(error) if error is not None and not parts else parts[0] if len(parts) == 1 else parts
+    return {"id": event.parent_id, "name": event.name, "content": content, "is_error": error is not None}
+
+
+def _reply(walk, value, path):
+    return walk.plain({"type": "AgentReply", "content": value.body}, path)
+
+
+def _event(walk, value, path):
+    """An event as a function of the author's yields it."""
+    events = sys.modules["ag2.events"]
+    if isinstance(value, events.ModelMessageChunk):
+        return value.content
+    if isinstance(value, events.ToolCallEvent):
+        return walk.plain({"type": "tool_call", **_call(value)}, path)
+    if isinstance(value, events.ToolResultEvent):
+        return walk.plain({"type": "tool_result", **_result(value)}, path)
+    out = {"type": type(value).__name__}
+    for name in ("content", "usage", "model", "error"):
+        field = getattr(value, name, None)
+        if field is not None:
+            out[name] = str(field) if isinstance(field, BaseException) else field
+    return walk.plain(out, path)
