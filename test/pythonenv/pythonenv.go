@@ -62,17 +62,11 @@ func ensure(requirements []string, mayInstall bool) (string, error) {
 	}
 	sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(requirements)), "\n")))
 	dir := filepath.Join(root, ".tools", "pythonenv", hex.EncodeToString(sum[:8]))
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", fmt.Errorf("make the folder of test environments: %w", err)
-	}
-	lock, err := os.OpenFile(dir+".lock", os.O_CREATE|os.O_RDWR, 0o644)
+	release, err := lockDir(dir)
 	if err != nil {
-		return "", fmt.Errorf("open the lock of %s: %w", dir, err)
+		return "", err
 	}
-	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return "", fmt.Errorf("lock %s: %w", dir, err)
-	}
+	defer release()
 	python, whole := filepath.Join(dir, "bin", "python"), filepath.Join(dir, "installed")
 	if _, err := os.Stat(whole); err == nil {
 		return python, nil
@@ -84,6 +78,22 @@ func ensure(requirements []string, mayInstall bool) (string, error) {
 		return "", err
 	}
 	return python, os.WriteFile(whole, nil, 0o644)
+}
+
+// lockDir keeps other processes from making dir until release is called.
+func lockDir(dir string) (release func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return nil, fmt.Errorf("make a folder for tests: %w", err)
+	}
+	lock, err := os.OpenFile(dir+".lock", os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open the lock of %s: %w", dir, err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	return func() { lock.Close() }, nil
 }
 
 // install makes the environment anew: with uv where it is on PATH, else pip.
