@@ -357,6 +357,9 @@ func (in *Instance) deathFault() error {
 	}
 	if exit.OOM {
 		details["out_of_memory"] = true
+		if exit.Limit > 0 {
+			details["memory_limit_bytes"] = exit.Limit
+		}
 	}
 	text := in.obituary()
 	details["message"] = text

@@ -40,6 +40,8 @@ type Spec struct {
 	ReadyWithin time.Duration
 	// Grace is how long a canceled call may take to end; 0 means 5 s.
 	Grace time.Duration
+	// Memory bounds each instance, in bytes; 0 does not.
+	Memory int64
 	// OnLog gets every line of user code and of the instances.
 	OnLog func(invocation.LogLine)
 	// OnReady is told what each new instance reported; may be nil.
@@ -186,7 +188,7 @@ func (p *Pool) startOne(ctx context.Context) (*seat, error) {
 	defer cancel()
 	st := &seat{since: time.Now()}
 	in, kind, err := start(ctx, startOptions{
-		launcher: p.s.Launcher, admission: p.admission, logs: p.s.OnLog, grace: p.s.Grace,
+		launcher: p.s.Launcher, admission: p.admission, logs: p.s.OnLog, grace: p.s.Grace, memory: p.s.Memory,
 		onFree:   func(k slotKind) { p.release(st, k) },
 		onAnswer: func() { p.trust(st) },
 	})

@@ -31,6 +31,7 @@ type startOptions struct {
 	onFree    func(slotKind)
 	onAnswer  func()
 	grace     time.Duration
+	memory    int64
 }
 
 // start makes an instance and returns it when it is ready. Errors:
@@ -77,12 +78,12 @@ func start(ctx context.Context, o startOptions) (*Instance, invocation.StartKind
 		_ = ours.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 	})
 	fr := wire.NewReader(ours)
-	if err := in.handshake(ctx, fr, token); err != nil {
+	if err := in.handshake(ctx, fr, token, o.memory); err != nil {
 		proc.Kill()
 		<-proc.Done()
 		ours.Close()
 		var imp *ImportError
-		if !errors.As(err, &imp) && ctx.Err() == nil && proc.Exit().Known && proc.Exit().Signal != syscall.SIGKILL {
+		if !errors.As(err, &imp) && ctx.Err() == nil && proc.Exit().Known && (proc.Exit().OOM || proc.Exit().Signal != syscall.SIGKILL) {
 			err = fmt.Errorf("the instance ended before it was ready: %s", proc.Exit())
 		}
 		return nil, "", err
@@ -91,8 +92,9 @@ func start(ctx context.Context, o startOptions) (*Instance, invocation.StartKind
 	return in, kind, nil
 }
 
-// handshake takes the instance from hello to ready.
-func (in *Instance) handshake(ctx context.Context, fr *wire.Reader, token string) error {
+// handshake takes the instance from hello to ready. Its memory is bounded
+// before any user code runs.
+func (in *Instance) handshake(ctx context.Context, fr *wire.Reader, token string, memory int64) error {
 	stop := context.AfterFunc(ctx, func() { _ = in.conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	hello, err := in.await(fr, wire.Hello)
@@ -105,6 +107,9 @@ func (in *Instance) handshake(ctx context.Context, fr *wire.Reader, token string
 	}
 	if err := json.Unmarshal(hello, &h); err != nil || h.Token != token || h.Protocol != 1 {
 		return fmt.Errorf("the process said hello with another token or protocol")
+	}
+	if err := in.proc.LimitMemory(memory); err != nil {
+		return fmt.Errorf("limit the memory of the instance: %w", err)
 	}
 	admit, err := json.Marshal(in.admission)
 	if err != nil {

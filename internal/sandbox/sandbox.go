@@ -5,7 +5,9 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
+	"strconv"
 	"syscall"
 )
 
@@ -32,6 +34,8 @@ type Capabilities struct {
 	Level string
 	// Fork says whether zygotes work here.
 	Fork bool
+	// Freeze says whether zygotes can be frozen.
+	Freeze bool
 }
 
 // Spec is a process to start.
@@ -55,6 +59,12 @@ type Process interface {
 	// Kill ends the process and everything it started, at once. It may be
 	// called at any time and returns without waiting.
 	Kill()
+	// LimitMemory bounds what the process and all that it starts from now on
+	// may take together; more ends it, and Exit says so. 0 bounds nothing.
+	LimitMemory(bytes int64) error
+	// Memory is what ending the process alone would give back, in bytes; 0 when
+	// it has ended.
+	Memory() int64
 }
 
 // Zygote is a process that forks others. Its Kill ends it alone.
@@ -65,6 +75,11 @@ type Zygote interface {
 	// Fork makes a process with descriptors sock, stdout and stderr, known
 	// by token until it has said hello.
 	Fork(ctx context.Context, token string, sock, stdout, stderr *os.File) (Process, error)
+	// Freeze stops the zygote, but none that it has forked, until Thaw. It does
+	// nothing where Capabilities say that there is no freezing.
+	Freeze() error
+	// Thaw lets the zygote run again.
+	Thaw() error
 }
 
 // Imported is what a zygote says when it may fork.
@@ -88,7 +103,11 @@ type Exit struct {
 	Known  bool
 	Code   int            // of exit, when Signal is 0
 	Signal syscall.Signal // that ended it
-	OOM    bool           // killed for its memory limit
+	OOM    bool           // killed for want of memory
+	// Limit is the bound that it was killed for, when that is known.
+	Limit int64
+	// All says that Limit is of all processes together.
+	All bool
 }
 
 // ExitOf decodes a wait status.
@@ -105,6 +124,10 @@ func (e Exit) String() string {
 	switch {
 	case !e.Known:
 		return "it ended, how is not known"
+	case e.OOM && e.All:
+		return fmt.Sprintf("it was killed because all agents together ran out of memory: they may take %s (--max-memory)", Size(e.Limit))
+	case e.OOM && e.Limit > 0:
+		return fmt.Sprintf("it was killed because it ran out of memory: its limit is %s (resources.memory)", Size(e.Limit))
 	case e.OOM:
 		return "it was killed because it ran out of memory"
 	case e.Signal != 0:
@@ -112,4 +135,17 @@ func (e Exit) String() string {
 	default:
 		return fmt.Sprintf("it exited with code %d", e.Code)
 	}
+}
+
+// Size is a number of bytes as people read it.
+func Size(bytes int64) string {
+	for _, unit := range []struct {
+		name  string
+		bytes int64
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if bytes >= unit.bytes {
+			return strconv.FormatFloat(math.Round(float64(bytes)*10/float64(unit.bytes))/10, 'f', -1, 64) + " " + unit.name
+		}
+	}
+	return fmt.Sprintf("%d bytes", bytes)
 }

@@ -52,6 +52,8 @@ type Keeper struct {
 	mu      sync.Mutex // guards all that follows
 	current sandbox.Zygote
 	first   chan struct{} // closed when the first attempt at a zygote is over
+	resting bool          // no instance is wanted: the zygote may be frozen
+	forking int           // launches under way
 }
 
 // importLimit bounds how long the imports of a zygote may take.
@@ -233,7 +235,64 @@ func (k *Keeper) swap(z sandbox.Zygote) sandbox.Zygote {
 	defer k.mu.Unlock()
 	old := k.current
 	k.current = z
+	k.settle()
 	return old
+}
+
+// Rest says that no instance is wanted for a while: the zygote is frozen, where
+// that can be done, until the next Launch.
+func (k *Keeper) Rest() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.resting = true
+	k.settle()
+}
+
+// Frozen reports whether the zygote rests, on a machine that can freeze it.
+func (k *Keeper) Frozen() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.resting && k.forking == 0 && k.current != nil && k.o.Driver.Capabilities().Freeze
+}
+
+// Memory is what the end of the zygote would give back, in bytes.
+func (k *Keeper) Memory() int64 {
+	if z := k.Current(); z != nil {
+		return z.Memory()
+	}
+	return 0
+}
+
+// rouse makes the zygote one that can fork, until the end of the launch.
+func (k *Keeper) rouse() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.forking++
+	k.resting = false
+	k.settle()
+}
+
+func (k *Keeper) launched() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.forking--
+	k.settle()
+}
+
+// settle freezes or thaws the zygote as is wanted. k.mu is held: who forks must
+// not meet a change.
+func (k *Keeper) settle() {
+	z := k.current
+	if z == nil {
+		return
+	}
+	change := z.Thaw
+	if k.resting && k.forking == 0 {
+		change = z.Freeze
+	}
+	if err := change(); err != nil {
+		k.o.Log.Warn("the zygote is not frozen, or thawed, as it should be", "error", err)
+	}
 }
 
 // Launch makes the process of an instance, whose socket is sock, and says
@@ -244,6 +303,8 @@ func (k *Keeper) Launch(ctx context.Context, token string, sock, stdout, stderr 
 	case <-ctx.Done():
 		return nil, "", ctx.Err()
 	}
+	k.rouse()
+	defer k.launched()
 	for range 2 { // once more when the zygote was just replaced
 		z := k.Current()
 		if z == nil {

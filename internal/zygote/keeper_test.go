@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,8 +30,10 @@ type driver struct {
 	plains int
 }
 
-func (d *driver) Capabilities() sandbox.Capabilities { return sandbox.Capabilities{Fork: !d.noFork} }
-func (d *driver) Close() error                       { return nil }
+func (d *driver) Capabilities() sandbox.Capabilities {
+	return sandbox.Capabilities{Fork: !d.noFork, Freeze: true}
+}
+func (d *driver) Close() error { return nil }
 func (d *driver) Start(context.Context, sandbox.Spec) (sandbox.Process, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -47,6 +50,7 @@ type fake struct {
 	imported []string
 	once     sync.Once
 	done     chan struct{}
+	frozen   atomic.Bool
 }
 
 func newFake(d *driver) *fake         { return &fake{d: d, done: make(chan struct{})} }
@@ -54,6 +58,22 @@ func (z *fake) PID() int              { return 1 }
 func (z *fake) Done() <-chan struct{} { return z.done }
 func (z *fake) Exit() sandbox.Exit    { return sandbox.Exit{Known: true} }
 func (z *fake) Kill()                 { z.once.Do(func() { close(z.done) }) }
+func (z *fake) LimitMemory(int64) error {
+	return nil
+}
+
+func (z *fake) Memory() int64 { return 20 << 20 }
+
+func (z *fake) Freeze() error {
+	z.frozen.Store(true)
+	return nil
+}
+
+func (z *fake) Thaw() error {
+	z.frozen.Store(false)
+	return nil
+}
+
 func (z *fake) Import(_ context.Context, modules []string) (sandbox.Imported, error) {
 	z.imported = modules
 	if z.d.begun != nil {
@@ -71,6 +91,9 @@ func (z *fake) Fork(context.Context, string, *os.File, *os.File, *os.File) (sand
 	case <-z.done:
 		return nil, errors.New("the zygote ended")
 	default:
+		if z.frozen.Load() {
+			return nil, errors.New("the zygote is frozen")
+		}
 		return newFake(z.d), nil
 	}
 }
@@ -143,6 +166,30 @@ func TestKeeperForksAndReplacesADeadZygote(t *testing.T) {
 	}
 	z.Kill()
 	next(t, d)
+}
+
+func TestKeeperFreezesAZygoteThatRests(t *testing.T) {
+	t.Parallel()
+	d := &driver{}
+	k := keeper(t, d, &list{modules: []string{"json"}})
+	z := next(t, d)
+	launch(t, k) // so that it is taken
+	k.Rest()
+	if !z.frozen.Load() || !k.Frozen() {
+		t.Error("it is not frozen")
+	}
+	if kind := launch(t, k); kind != invocation.Warm || z.frozen.Load() || k.Frozen() {
+		t.Errorf("started %s from a zygote that is frozen: %v", kind, z.frozen.Load())
+	}
+	k.Rest()
+	z.Kill()
+	better := next(t, d)
+	for k.Current() != better {
+		runtime.Gosched()
+	}
+	if !better.frozen.Load() {
+		t.Error("the replacement is not frozen")
+	}
 }
 
 func TestKeeperLeavesOutWhatPollutes(t *testing.T) {

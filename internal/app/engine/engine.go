@@ -12,6 +12,7 @@ import (
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/instance"
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/sandbox/cgroup"
 	"github.com/runagent/runagent/internal/sandbox/none"
 	"github.com/runagent/runagent/internal/webhookcall"
 )
@@ -38,7 +39,9 @@ type Options struct {
 	OnProgress func(text string)
 	// Logs gets what agents print.
 	Logs *Logbook
-	Log  *slog.Logger
+	// Groups are where the processes of agents are put; nil puts them nowhere.
+	Groups *cgroup.Tree
+	Log    *slog.Logger
 }
 
 // Engine runs revisions. It is safe for concurrent use.
@@ -55,7 +58,7 @@ func New(o Options) *Engine {
 	if o.OnProgress == nil {
 		o.OnProgress = func(string) {}
 	}
-	e := &Engine{driver: none.New(none.Options{Log: o.Log})}
+	e := &Engine{driver: none.New(none.Options{Groups: o.Groups, Log: o.Log})}
 	e.envs = newEnvironments(o, e.driver)
 	e.hooks = webhookcall.New(webhookcall.Options{MaxResult: maxResultBytes, UserAgent: "runagent/" + o.Version})
 	e.runner = &runner{o: o, envs: e.envs, pools: &e.pools, hooks: e.hooks}
@@ -89,9 +92,25 @@ func (e *Engine) RetainZygotes(rev *deploy.Revision) { e.envs.retain(e.envs.zygo
 // is there already.
 func (e *Engine) Warm(rev *deploy.Revision) bool { return e.envs.warm(rev) }
 
-// TrimZygotes ends the zygotes that none of the given revisions needs, but for
-// the spare ones used last.
-func (e *Engine) TrimZygotes(needed []*deploy.Revision, spare int) { e.envs.trim(needed, spare) }
+// RestZygotes freezes the zygotes that none of the given revisions needs, where
+// the machine can.
+func (e *Engine) RestZygotes(needed []*deploy.Revision) { e.envs.rest(needed) }
+
+// EvictZygotes ends zygotes that were not used for long, those that none of the
+// given revisions needs first, until they have given about that many bytes
+// back. It returns how many bytes that was and how many zygotes.
+func (e *Engine) EvictZygotes(needed []*deploy.Revision, bytes int64) (freed int64, ended int) {
+	return e.envs.evict(needed, bytes)
+}
+
+// Zygotes says how many zygotes there are, and how many of them are frozen.
+func (e *Engine) Zygotes() (all, frozen int) { return e.envs.count() }
+
+// UsedMemory is what all processes of agents take, in bytes.
+func (e *Engine) UsedMemory() int64 { return e.driver.Used() }
+
+// Level is the isolation level under which agents run.
+func (e *Engine) Level() string { return e.driver.Capabilities().Level }
 
 // CollectEnvironments removes environments that nobody uses any more, now and
 // then, until ctx ends.

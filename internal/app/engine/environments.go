@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -144,48 +143,6 @@ type keeper struct {
 func (e *environments) keeperKey(rev *deploy.Revision, in *python.Interpreter) (key string, env []string) {
 	env = in.StartEnv(e.o.AgentEnviron, literals(rev.Agent.Manifest))
 	return rev.Agent.ID + "\x00" + rev.Environment.Key + "\x00" + strings.Join(env, "\x00"), env
-}
-
-// warm reports whether the zygote of rev is there.
-func (e *environments) warm(rev *deploy.Revision) bool {
-	in := e.interpreter(rev)
-	if in == nil {
-		return false
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	key, _ := e.keeperKey(rev, in)
-	n := e.keepers[key]
-	return n != nil && n.Current() != nil
-}
-
-// trim ends the keepers that no needed revision has, but for the spare ones
-// used last.
-func (e *environments) trim(needed []*deploy.Revision, spare int) {
-	keep := map[string]bool{}
-	for _, rev := range needed {
-		if in := e.interpreter(rev); in != nil {
-			key, _ := e.keeperKey(rev, in)
-			keep[key] = true
-		}
-	}
-	e.mu.Lock()
-	var idle []string
-	for key := range e.keepers {
-		if !keep[key] {
-			idle = append(idle, key)
-		}
-	}
-	slices.SortFunc(idle, func(a, b string) int { return e.keepers[b].used.Compare(e.keepers[a].used) })
-	var old []*keeper
-	for _, key := range idle[min(spare, len(idle)):] {
-		old = append(old, e.keepers[key])
-		delete(e.keepers, key)
-	}
-	e.mu.Unlock()
-	for _, n := range old {
-		n.Close()
-	}
 }
 
 // interpreter returns what Build found or made for rev.

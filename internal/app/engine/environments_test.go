@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/runagent/runagent/internal/agent"
@@ -11,10 +14,32 @@ import (
 	"github.com/runagent/runagent/internal/sandbox"
 )
 
-// noProcesses is a driver under which nothing starts.
+// noProcesses is a driver whose zygotes exist only in the test.
 type noProcesses struct{ sandbox.Driver }
 
-func (noProcesses) Capabilities() sandbox.Capabilities { return sandbox.Capabilities{} }
+func (noProcesses) Capabilities() sandbox.Capabilities {
+	return sandbox.Capabilities{Fork: true, Freeze: true}
+}
+
+func (noProcesses) StartZygote(context.Context, sandbox.Spec) (sandbox.Zygote, error) {
+	return &noZygote{done: make(chan struct{})}, nil
+}
+
+// noZygote is a zygote of 20 MB.
+type noZygote struct {
+	sandbox.Zygote
+	once sync.Once
+	done chan struct{}
+}
+
+func (z *noZygote) Done() <-chan struct{} { return z.done }
+func (z *noZygote) Kill()                 { z.once.Do(func() { close(z.done) }) }
+func (z *noZygote) Memory() int64         { return 20e6 }
+func (z *noZygote) Freeze() error         { return nil }
+func (z *noZygote) Thaw() error           { return nil }
+func (z *noZygote) Import(context.Context, []string) (sandbox.Imported, error) {
+	return sandbox.Imported{}, nil
+}
 
 // newTestEnvironments are of agents that need no requirements; no process is
 // started.
@@ -32,7 +57,7 @@ func newTestEnvironments(t *testing.T) *environments {
 	return e
 }
 
-func TestTrimKeepsTheZygotesUsedLast(t *testing.T) {
+func TestZygotesUsedLongestAgoGoFirst(t *testing.T) {
 	t.Parallel()
 	e := newTestEnvironments(t)
 	var revs []*deploy.Revision
@@ -41,23 +66,37 @@ func TestTrimKeepsTheZygotesUsedLast(t *testing.T) {
 			ID: fmt.Sprint("r", i), Environment: deploy.Environment{Key: "k"},
 			Agent: &agent.Agent{ID: fmt.Sprint("a", i), Dir: t.TempDir(), Manifest: &agent.Manifest{}},
 		}
-		if e.zygotes(rev) == nil || e.warm(rev) {
-			t.Errorf("%s is warm without a zygote", rev.ID)
+		e.zygotes(rev)
+		for !e.warm(rev) {
+			runtime.Gosched()
 		}
 		revs = append(revs, rev)
 	}
 	e.zygotes(revs[1]) // used again
-	// r0 is needed, one more may stay: the one used last.
-	e.trim(revs[:1], 1)
-	kept := ""
-	for _, rev := range revs {
-		key, _ := e.keeperKey(rev, e.interpreter(rev))
-		if e.keepers[key] != nil {
-			kept += rev.ID + " "
-		}
+	e.rest(revs[:1])
+	if all, frozen := e.count(); all != 4 || frozen != 3 {
+		t.Errorf("%d of %d zygotes are frozen, want 3 of 4", frozen, all)
 	}
-	if kept != "r0 r1 " {
-		t.Errorf("kept the zygotes of %s, want r0 and r1", kept)
+	warm := func() (names string) {
+		for _, rev := range revs {
+			if e.warm(rev) {
+				names += rev.ID + " "
+			}
+		}
+		return names
+	}
+	for _, step := range []struct {
+		bytes, freed int64
+		left         string
+	}{
+		{1, 20e6, "r0 r1 r3 "},
+		{21e6, 40e6, "r0 "}, // r0 is needed, so r1 and r3 went first
+		{1e9, 20e6, ""},
+		{1e9, 0, ""},
+	} {
+		if freed, _ := e.evict(revs[:1], step.bytes); freed != step.freed || warm() != step.left {
+			t.Errorf("%d bytes came back and %q are left, want %d and %q", freed, warm(), step.freed, step.left)
+		}
 	}
 }
 

@@ -16,12 +16,14 @@ import (
 
 	"github.com/runagent/runagent/internal/app/engine"
 	"github.com/runagent/runagent/internal/app/platform/folders"
+	"github.com/runagent/runagent/internal/app/platform/memory"
 	"github.com/runagent/runagent/internal/app/platform/standby"
 	"github.com/runagent/runagent/internal/auth"
 	"github.com/runagent/runagent/internal/bundle"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/sandbox/cgroup"
 	"github.com/runagent/runagent/internal/secret"
 	"github.com/runagent/runagent/internal/server"
 	"github.com/runagent/runagent/internal/store"
@@ -37,9 +39,6 @@ const (
 	historyName = "history.db"
 	// masterKeyName is where the master key is unless it is told otherwise.
 	masterKeyName = "master.key"
-	// spareZygotes is how many agents without instances keep their zygote:
-	// some 20 MB each, against a cold start.
-	spareZygotes = 16
 	// wokenAtStart is how many of the agents that served last get instances at
 	// once when the platform starts.
 	wokenAtStart = 8
@@ -67,6 +66,8 @@ type Options struct {
 	Version string
 	// Builds is how many environments are built at once.
 	Builds int
+	// MaxMemory is what all agents may take together, in bytes.
+	MaxMemory int64
 	// Idle is how long an agent without calls keeps its instances.
 	Idle time.Duration
 	// DrainTimeout bounds the calls on a revision that was replaced.
@@ -111,6 +112,8 @@ type service struct {
 	server   *server.Server
 	listener net.Listener
 	trouble  func(revision string) error // why one has no instance
+	groups   *cgroup.Tree
+	memory   *memory.Watch
 
 	// life ends when deploys under way must.
 	life    context.Context //nolint:containedctx // of all deploys
@@ -202,13 +205,16 @@ func (s *service) makeEngine() error {
 		return fmt.Errorf("unpack the shim: %w", err)
 	}
 	s.logs = engine.NewLogbook(s.history, func(invocation.LogLine) {})
+	s.groups = cgroup.Open(cgroup.Options{Name: s.folders.GroupName(), Limit: s.o.MaxMemory})
+	s.own(func(context.Context) { s.groups.Close() })
 	s.engine = engine.New(engine.Options{
-		Home: s.o.Data, Shim: root, Version: s.o.Version, Environ: buildEnviron(s.o.Environ), AgentEnviron: agentEnviron(s.o.Environ),
+		Groups: s.groups, Home: s.o.Data, Shim: root, Version: s.o.Version, Environ: buildEnviron(s.o.Environ), AgentEnviron: agentEnviron(s.o.Environ),
 		Instances: 1, Deployed: true, Logs: s.logs, Log: s.o.Log,
 	})
 	s.own(func(context.Context) { s.note("engine not closed", s.engine.Close()) })
 	s.trouble = s.engine.Trouble
-	s.conduct(s.engine, func() { s.engine.TrimZygotes(s.standby.Awake(), spareZygotes) })
+	s.conduct(s.engine, func() { s.engine.RestZygotes(s.standby.Awake()) })
+	s.background("memory", s.memory.Run)
 	s.background("collection of environments", s.engine.CollectEnvironments)
 	return nil
 }
@@ -216,7 +222,8 @@ func (s *service) makeEngine() error {
 // conduct makes what brings revisions into service on m; onSleep is called
 // when some have fallen asleep.
 func (s *service) conduct(m standby.Machine, onSleep func()) {
-	m = queuedBuilds{m, make(chan struct{}, max(1, s.o.Builds))}
+	s.memory = memory.NewWatch(memory.Options{Machine: room{s}, Limit: s.o.MaxMemory, Log: s.o.Log})
+	m = queuedBuilds{admitted{m, s.memory}, make(chan struct{}, max(1, s.o.Builds))}
 	s.standby = standby.New(standby.Options{
 		Machine: m, Idle: s.o.Idle, Linger: standby.Linger, OnGone: s.forget, OnSleep: onSleep, Log: s.o.Log,
 	})

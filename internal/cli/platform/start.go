@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runagent/runagent/internal/app/platform"
+	"github.com/runagent/runagent/internal/app/platform/memory"
 	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/internal/config"
 )
@@ -30,6 +31,7 @@ SIGINT and SIGTERM let the calls in flight end; a second one stops at once.`
 type startCommand struct {
 	desk      *Desk
 	o         platform.Options
+	maxMemory string
 	logFormat string
 	verbose   bool
 }
@@ -64,6 +66,7 @@ func (d *Desk) newPlatformStartCommand() *cobra.Command {
 	f.StringVar(&o.MasterKeyFile, "master-key-file", "", "the key that secrets are encrypted with; made if it is not there (default: master.key in the data folder)")
 	f.BoolVar(&o.Insecure, "insecure", false, "listen where other machines can reach it, although agents are not confined yet")
 	f.IntVar(&o.Builds, "build-concurrency", 2, "build the environments of up to `N` agents at once")
+	f.StringVar(&c.maxMemory, "max-memory", "80%", "what all agents may take together: a part of this machine's memory, or a size such as 8GiB")
 	f.DurationVar(&o.Idle, "idle-timeout", 5*time.Minute, "how long an agent without calls keeps its instances, unless its manifest says otherwise")
 	f.DurationVar(&o.DrainTimeout, "drain-timeout", 5*time.Minute, "how long calls on a revision that was replaced may go on")
 	f.DurationVar(&o.ShutdownTimeout, "shutdown-timeout", 10*time.Second, "how long calls in flight may take to end at the stop")
@@ -76,6 +79,11 @@ func (c *startCommand) run(cmd *cobra.Command) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	limit, err := memory.ParseLimit(c.maxMemory, memory.Total())
+	if err != nil {
+		return c.desk.Usage("--max-memory: %w", err)
+	}
+	c.o.MaxMemory = limit
 	settings, err := c.desk.Settings()
 	if err != nil {
 		return err

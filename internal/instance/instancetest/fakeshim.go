@@ -228,6 +228,12 @@ type Process struct {
 	onKill func()
 }
 
+// LimitMemory does nothing.
+func (p *Process) LimitMemory(int64) error { return nil }
+
+// Memory is none.
+func (p *Process) Memory() int64 { return 0 }
+
 // PID returns a number no process has.
 func (p *Process) PID() int { return -1 }
 

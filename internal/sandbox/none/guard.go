@@ -175,10 +175,14 @@ func start(d delivery) (int, error) {
 	for i, f := range d.files {
 		fds[i] = f.Fd()
 	}
-	return syscall.ForkExec(path, d.order.Argv, &syscall.ProcAttr{
+	pid, err := syscall.ForkExec(path, d.order.Argv, &syscall.ProcAttr{
 		Dir: d.order.Dir, Env: d.order.Env, Files: fds,
 		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
 	})
+	if err == nil {
+		yield(pid, startedScore)
+	}
+	return pid, err
 }
 
 // killBelow kills all descendants of pid, which must be a subreaper of them,

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runagent/runagent/internal/sandbox"
+	"github.com/runagent/runagent/internal/sandbox/cgroup"
 )
 
 // Options configures a Driver.
@@ -25,7 +26,9 @@ type Options struct {
 	// GuardArgv runs this program's Guard on descriptor 3; by default the
 	// program itself with GuardCommand.
 	GuardArgv []string
-	Log       *slog.Logger
+	// Groups are where processes are put; nil puts them nowhere.
+	Groups *cgroup.Tree
+	Log    *slog.Logger
 }
 
 // Driver starts processes through a guard, which it starts when first needed.
@@ -37,6 +40,7 @@ type Driver struct {
 	procs    map[int]*process
 	early    map[int]int // exits reported before their process was known
 	starting int         // starts and forks under way: no sweep meanwhile
+	watched  []*process  // whose memory is looked at
 	closed   bool
 	wg       sync.WaitGroup
 }
@@ -64,7 +68,7 @@ func New(o Options) *Driver {
 
 // Capabilities implements sandbox.Driver.
 func (d *Driver) Capabilities() sandbox.Capabilities {
-	return sandbox.Capabilities{Level: "none", Fork: true}
+	return sandbox.Capabilities{Level: "none", Fork: true, Freeze: d.o.Groups.WhyNoFreezer() == ""}
 }
 
 // Start implements sandbox.Driver.
@@ -193,6 +197,10 @@ func (d *Driver) ensureGuard() (*guardLink, error) {
 		ours.Close()
 		return nil, fmt.Errorf("start guard: %w", err)
 	}
+	// All that it starts is in its group, from the first moment.
+	if err := d.o.Groups.Join(cmd.Process.Pid); err != nil {
+		d.o.Log.Warn("processes are not in a group of their own", "error", err)
+	}
 	g := &guardLink{conn: ours, cmd: cmd, waiting: map[int]chan started{}, gone: make(chan struct{})}
 	d.guard = g
 	d.wg.Go(func() { d.listen(g) })
@@ -251,7 +259,7 @@ func (d *Driver) handle(g *guardLink, r report, files []*os.File) {
 
 // adopt makes a process known.
 func (d *Driver) adopt(pid, pidfd int) *process {
-	p := &process{pid: pid, pidfd: pidfd, done: make(chan struct{})}
+	p := &process{driver: d, pid: pid, pidfd: pidfd, done: make(chan struct{}), kills: d.o.Groups.SharedKills()}
 	d.mu.Lock()
 	d.procs[pid] = p
 	status, ended := d.early[pid]
@@ -320,12 +328,18 @@ func (d *Driver) lost() {
 // process is one process; the kernel's descriptor for it makes killing safe
 // against reuse of its number.
 type process struct {
-	pid  int
-	done chan struct{}
-	exit sandbox.Exit
+	driver *Driver
+	pid    int
+	done   chan struct{}
+	exit   sandbox.Exit
+	kills  int64 // for memory that there had been before
 
-	mu    sync.Mutex // guards pidfd
-	pidfd int
+	mu     sync.Mutex // guards all that follows
+	pidfd  int
+	killed bool
+	over   bool            // its limit, as was seen
+	group  *cgroup.Bounded // nil without
+	limit  int64
 }
 
 func (p *process) PID() int              { return p.pid }
@@ -339,6 +353,7 @@ func (p *process) Kill() {
 	if p.pidfd < 0 || unix.PidfdSendSignal(p.pidfd, unix.SIGSTOP, nil, 0) != nil {
 		return
 	}
+	p.killed = true
 	for _, k := range children(p.pid) {
 		killTree(k)
 	}
@@ -355,7 +370,10 @@ func (p *process) settle(e sandbox.Exit) {
 	select {
 	case <-p.done:
 	default:
-		p.exit = e
+		p.exit = p.blame(e)
+		if p.group != nil {
+			p.driver.wg.Go(p.group.Remove)
+		}
 		close(p.done)
 	}
 }

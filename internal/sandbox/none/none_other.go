@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/runagent/runagent/internal/sandbox"
+	"github.com/runagent/runagent/internal/sandbox/cgroup"
 )
 
 // GuardCommand is the hidden command under which the binary runs as a guard
@@ -26,6 +27,8 @@ func Guard(int) error { return errors.New("guards exist on Linux only") }
 
 // Options configures a Driver.
 type Options struct {
+	// Groups is used on Linux only.
+	Groups *cgroup.Tree
 	// GuardArgv is used on Linux only.
 	GuardArgv []string
 	Log       *slog.Logger
@@ -88,6 +91,9 @@ func (d *Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Process,
 	return p, nil
 }
 
+// Used is what all processes of the driver take: that is not known here.
+func (d *Driver) Used() int64 { return 0 }
+
 // Close implements sandbox.Driver.
 func (d *Driver) Close() error {
 	d.mu.Lock()
@@ -119,5 +125,11 @@ func (p *process) Exit() sandbox.Exit { return p.exit }
 func (p *process) Kill() {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // it may be gone already
 }
+
+// Memory implements sandbox.Process: it is not known here.
+func (p *process) Memory() int64 { return 0 }
+
+// LimitMemory implements sandbox.Process: it bounds nothing here.
+func (p *process) LimitMemory(int64) error { return nil }
 
 var _ sandbox.Driver = (*Driver)(nil)

@@ -5,6 +5,8 @@ package none_test
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/runagent/runagent/internal/sandbox"
+	"github.com/runagent/runagent/internal/sandbox/cgroup"
 	"github.com/runagent/runagent/internal/sandbox/none"
 	"github.com/runagent/runagent/internal/sandbox/sandboxtest"
 )
@@ -39,13 +42,101 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func newDriver() *none.Driver {
-	return none.New(none.Options{GuardArgv: []string{"/usr/bin/env", roleVariable + "=guard", os.Args[0]}})
+func newDriver() *none.Driver { return newDriverIn(nil) }
+
+func newDriverIn(groups *cgroup.Tree) *none.Driver {
+	return none.New(none.Options{GuardArgv: []string{"/usr/bin/env", roleVariable + "=guard", os.Args[0]}, Groups: groups})
 }
 
 func TestDriver(t *testing.T) {
 	t.Parallel()
 	sandboxtest.Run(t, func(testing.TB) sandbox.Driver { return newDriver() })
+}
+
+// newGroups makes groups that end with the test.
+func newGroups(t testing.TB) *cgroup.Tree {
+	t.Helper()
+	groups := cgroup.Open(cgroup.Options{Name: "runagent-test-" + strings.ToLower(rand.Text())})
+	t.Cleanup(groups.Close)
+	return groups
+}
+
+func TestDriverInGroups(t *testing.T) {
+	t.Parallel()
+	if why := newGroups(t).WhyNoMemory(); why != "" {
+		t.Skipf("memory can't be bounded by groups here: %s", why)
+	}
+	sandboxtest.Run(t, func(tb testing.TB) sandbox.Driver { return newDriverIn(newGroups(tb)) })
+}
+
+// zygoteScript answers the one request it is made for; the shell would do, had
+// it sockets that keep packets apart.
+const zygoteScript = `
+import json, socket
+control = socket.socket(fileno=3)
+while True:
+    data, ancillary, _, _ = control.recvmsg(65536, 4096)
+    if not data:
+        break
+    control.sendmsg([json.dumps({"op": "ready", "imported": 0, "excluded": [], "import_ms": 0}).encode()])
+`
+
+func TestAFrozenZygoteDoesNothingUntilItIsThawed(t *testing.T) {
+	t.Parallel()
+	groups := newGroups(t)
+	if why := groups.WhyNoFreezer(); why != "" {
+		t.Skipf("nothing can be frozen here: %s", why)
+	}
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3 on PATH")
+	}
+	d := newDriverIn(groups)
+	defer d.Close()
+	z, err := d.StartZygote(t.Context(), sandbox.Spec{Argv: []string{python, "-I", "-c", zygoteScript}, Env: []string{"PATH=/usr/bin:/bin"}, Dir: "/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := z.Import(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if !d.Capabilities().Freeze || z.Freeze() != nil || z.Freeze() != nil {
+		t.Fatal("it is not frozen")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := z.Import(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it answered while it was frozen: %v", err)
+	}
+	if err := z.Thaw(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := z.Import(t.Context(), nil); err != nil {
+		t.Errorf("after the thaw: %v", err)
+	}
+	if err := z.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	z.Kill() // frozen or not
+	select {
+	case <-z.Done():
+	case <-time.After(10 * time.Second):
+		t.Error("it could not be killed while it was frozen")
+	}
+}
+
+func TestProcessesAreEndedForMemoryBeforeTheServer(t *testing.T) {
+	t.Parallel()
+	d := newDriver()
+	defer d.Close()
+	p, err := d.Start(t.Context(), sandbox.Spec{Argv: []string{"/bin/sleep", "1000"}, Dir: "/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	score, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", p.PID()))
+	if err != nil || strings.TrimSpace(string(score)) != "500" {
+		t.Errorf("oom_score_adj of a process is %q, %v", score, err)
+	}
 }
 
 // serveUntilKilled starts processes that hold on, prints their PIDs and waits.

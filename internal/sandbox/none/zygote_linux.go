@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runagent/runagent/internal/sandbox"
+	"github.com/runagent/runagent/internal/sandbox/cgroup"
 )
 
 // zygote is a process that forks others on request.
@@ -25,6 +26,9 @@ type zygote struct {
 	mu    sync.Mutex // guards all that follows
 	forks map[string]chan forked
 	kids  []*process
+
+	freezing sync.Mutex // guards frozen
+	frozen   *cgroup.Frozen
 }
 
 type forked struct {
@@ -112,6 +116,7 @@ func (z *zygote) Fork(ctx context.Context, token string, sock, stdout, stderr *o
 		if f.err != "" {
 			return nil, fmt.Errorf("fork: %s", f.err)
 		}
+		yield(f.pid, forkedScore)
 		p := z.driver.adopt(f.pid, f.pidfd)
 		z.mu.Lock()
 		z.kids = append(z.kids, p)
@@ -133,6 +138,33 @@ func (z *zygote) Kill() {
 	}
 }
 
+// Freeze implements sandbox.Zygote.
+func (z *zygote) Freeze() error {
+	z.freezing.Lock()
+	defer z.freezing.Unlock()
+	if z.frozen != nil || z.ended() {
+		return nil
+	}
+	f, err := z.driver.o.Groups.Freeze(z.pid)
+	if errors.Is(err, cgroup.ErrNone) {
+		return nil
+	}
+	z.frozen = f
+	return err
+}
+
+// Thaw implements sandbox.Zygote.
+func (z *zygote) Thaw() error {
+	z.freezing.Lock()
+	defer z.freezing.Unlock()
+	if z.frozen == nil {
+		return nil
+	}
+	err := z.frozen.Thaw()
+	z.frozen = nil
+	return err
+}
+
 // receive takes the zygote's messages until it is gone.
 func (z *zygote) receive() {
 	defer z.conn.Close()
@@ -151,6 +183,7 @@ func (z *zygote) receive() {
 	// A zygote whose control socket has ended is of no use, alive or not.
 	z.Kill()
 	<-z.Done()
+	_ = z.Thaw() // removes the group; there is no one in it
 	z.abandon()
 }
 

@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(testing.TB) sandbox.Driver) {
 		"death_ends_what_it_left_behind":                   sweepsOrphans,
 		"close_ends_everything":                            closes,
 		"starts_many_at_once":                              startsMany,
+		"more_memory_than_the_limit_ends_it":               limitsMemory,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -254,5 +255,34 @@ func startsMany(t *testing.T, d sandbox.Driver) {
 		case <-time.After(limit):
 			t.Fatal("some did not end")
 		}
+	}
+}
+
+// limitsMemory has a shell hold more than it may, in a child at first.
+func limitsMemory(t *testing.T, d sandbox.Driver) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	p, out := shell(t, d, `read go <&3; x=$(head -c 200000000 /dev/zero | tr "\0" a); echo "held ${#x}"; read on <&3`, r)
+	r.Close()
+	if p.Memory() == 0 {
+		p.Kill()
+		t.Skip("this system does not tell how much memory a process has")
+	}
+	const limit = 64 << 20
+	if err := p.LimitMemory(limit); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.WriteString("go\n"); err != nil {
+		t.Fatal(err)
+	}
+	if e := wait(t, p); !e.OOM || e.Limit != limit || e.Signal != syscall.SIGKILL || !strings.Contains(e.String(), "64 MiB") {
+		text, _ := io.ReadAll(out)
+		t.Errorf("it ended so: %+v (%s); it said %q", e, e, text)
+	}
+	if p.Memory() != 0 {
+		t.Error("it has memory after its end")
 	}
 }

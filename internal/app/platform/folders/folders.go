@@ -4,6 +4,8 @@ package folders
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -36,6 +38,12 @@ func (f Folders) Codes() string { return filepath.Join(f.Data, "code") }
 
 // Code is the folder of a revision's code.
 func (f Folders) Code(revision string) string { return filepath.Join(f.Codes(), revision) }
+
+// GroupName names the groups of processes of the platform on this folder.
+func (f Folders) GroupName() string {
+	sum := sha256.Sum256([]byte(f.Data))
+	return "runagent-" + hex.EncodeToString(sum[:6])
+}
 
 // Make makes the folders, and removes what a server that was killed left
 // half-made.

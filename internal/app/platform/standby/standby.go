@@ -311,6 +311,9 @@ func (s *Pools) wake(p *place) {
 	}
 	p.phase = asleep
 	p.pause = min(max(2*p.pause, firstPause), longestPause)
+	if fault.CodeOf(err) == fault.Overloaded { // nothing is wrong with the agent
+		p.pause = firstPause
+	}
 	p.retryAt = s.o.Now().Add(p.pause)
 	if !errors.Is(err, context.Canceled) {
 		s.o.Log.Warn("revision could not be started", "agent_id", rev.Agent.ID, "revision", rev.ID, "error", err)
@@ -349,7 +352,7 @@ func (s *Pools) sleep(ctx context.Context) {
 	s.mu.Lock()
 	var tired []*place
 	for _, p := range s.places {
-		if s.tired(p) {
+		if s.tired(p, s.idleOf(p)) {
 			tired = append(tired, p)
 		}
 	}
@@ -363,15 +366,19 @@ func (s *Pools) sleep(ctx context.Context) {
 	}
 }
 
-// tired begins the change of a place that has been idle long enough.
-func (s *Pools) tired(p *place) bool {
+// idleOf is how long p stays awake without calls.
+func (s *Pools) idleOf(p *place) time.Duration {
+	if d := p.revision().Agent.Manifest.Scaling.IdleTimeout; d > 0 {
+		return d
+	}
+	return s.o.Idle
+}
+
+// tired begins the change of a place that has been idle for that long.
+func (s *Pools) tired(p *place, idle time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	idle := s.o.Idle
 	scaling := p.rev.Agent.Manifest.Scaling
-	if scaling.IdleTimeout > 0 {
-		idle = scaling.IdleTimeout
-	}
 	if p.phase != awake || p.draining || p.inFlight > 0 || scaling.MinInstances > 0 || s.o.Now().Sub(p.lastUsed) < idle {
 		return false
 	}

@@ -186,6 +186,29 @@ func TestWhoIsBusyDoesNotSleep(t *testing.T) {
 	f.heard("start r1", "start r2", "start r3", "end r3", "end r1")
 }
 
+func TestWhoWasCalledLongestAgoSleepsEarly(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	kept := revision("kept")
+	kept.Agent.Manifest.Scaling.MinInstances = 1
+	for _, rev := range []*deploy.Revision{kept, revision("r1"), revision("r2"), revision("busy")} {
+		f.Adopt(rev)
+		if _, err := f.call(rev.ID); err != nil {
+			t.Fatal(err)
+		}
+		f.pass(time.Second)
+	}
+	f.room.during = func() {
+		for range 3 {
+			f.SleepEarly(t.Context())
+		}
+	}
+	if _, err := f.call("busy"); err != nil {
+		t.Fatal(err)
+	}
+	f.heard("start kept", "start r1", "start r2", "start busy", "end r1", "end r2")
+}
+
 func TestManyCallersWakeOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

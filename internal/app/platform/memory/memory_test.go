@@ -1,0 +1,81 @@
+package memory
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+
+	"github.com/runagent/runagent/internal/fault"
+)
+
+const gib = 1 << 30
+
+// box is a machine with things that can go.
+type box struct {
+	used, spare int64
+	asked       []int64
+}
+
+func (b *box) UsedMemory() int64 { return b.used }
+
+func (b *box) MakeRoom(_ context.Context, bytes int64) int64 {
+	b.asked = append(b.asked, bytes)
+	freed := min(bytes, b.spare)
+	b.used, b.spare = b.used-freed, b.spare-freed
+	return freed
+}
+
+func TestRoomIsMadeBeforeStartsAreRefused(t *testing.T) {
+	t.Parallel()
+	b := &box{used: 8 * gib, spare: 3 * gib}
+	left := int64(20 * gib)
+	w := NewWatch(Options{
+		Machine: b, Limit: 10 * gib, Log: slog.New(slog.DiscardHandler),
+		Free: func() (int64, int64) { return left, 40 * gib },
+	})
+	look := func(want string) {
+		t.Helper()
+		b.asked = nil
+		w.Look(t.Context())
+		err, got := w.Admit(), "admits"
+		if len(b.asked) > 0 {
+			got = "makes room and admits"
+		}
+		if err != nil {
+			got = "refuses"
+			if f := fault.As(err); f == nil || f.Code != fault.Overloaded || f.RetryAfter == 0 {
+				t.Errorf("it refuses with %v", err)
+			}
+		}
+		if got != want || w.Used() == 0 {
+			t.Errorf("at %d bytes it %s, want %s (asked for %d)", b.used, got, want, b.asked)
+		}
+	}
+	look("admits")
+	b.used = 9*gib + 1
+	look("makes room and admits")
+	if b.used > 8*gib {
+		t.Errorf("%d bytes are in use after room was made", b.used)
+	}
+	b.used, b.spare = 11*gib, 1*gib
+	look("refuses")
+	b.used = 5 * gib
+	look("admits")
+	left = 1 * gib // others fill the machine
+	look("refuses")
+	b.spare = 2 * gib
+	look("makes room and admits")
+}
+
+func TestParseLimit(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{
+		"80%": 8 * gib, "12.5%": 10 * gib / 8, "100%": 10 * gib, "2GiB": 2 * gib, "512MB": 512e6,
+		"0%": -1, "101%": -1, "%": -1, "much": -1, "": -1, "NaN%": -1,
+	} {
+		got, err := ParseLimit(text, 10*gib)
+		if want < 0 != (err != nil) || err == nil && got != want {
+			t.Errorf("%q is %d, %v, want %d", text, got, err, want)
+		}
+	}
+}
