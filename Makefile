@@ -45,8 +45,8 @@ fmt: $(LINTER_STAMP) ## format the Go files
 shim-test: shim-libs ## the shim's Python tests, under every Python 3.9+ found
 	@scripts/shim-test.sh all
 
-test-frameworks: uv toolchain ## agents of every framework, with its real packages: all tests, 200 instances each
-	RUNAGENT_TEST_NETWORK=1 RUNAGENT_TEST_FRAMEWORKS=$(or $(FRAMEWORKS),all) $(GO) test -timeout 60m -parallel 2 ./test/frameworks/
+test-frameworks: uv toolchain ## agents of every framework and every template, with their real packages: all tests, 200 instances each
+	RUNAGENT_TEST_NETWORK=1 RUNAGENT_TEST_FRAMEWORKS=$(or $(FRAMEWORKS),all) $(GO) test -timeout 60m -parallel 2 ./test/frameworks/ ./test/templates/
 
 shim-libs: $(SHIM_LIBS)/stamp
 

@@ -2,7 +2,6 @@
 package examples_test
 
 import (
-	"bytes"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -55,22 +54,4 @@ func requirements(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	return strings.Split(strings.TrimSpace(string(text)), "\n")
-}
-
-// TestOfflineModelsAreAlike keeps the example's model and the template's from drifting apart.
-func TestOfflineModelsAreAlike(t *testing.T) {
-	t.Parallel()
-	for _, file := range []string{"offline_model.py", "requirements.txt"} {
-		a, err := os.ReadFile("assistant/" + file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := os.ReadFile("../templates/langgraph/" + file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(a, b) {
-			t.Errorf("%s differs between examples/assistant and templates/langgraph", file)
-		}
-	}
 }

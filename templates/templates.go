@@ -3,6 +3,7 @@
 package templates
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/nearest"
 )
 
 // maxNameLength is the manifest's bound on agent_name, in characters.
@@ -25,9 +27,23 @@ const maxNameLength = 50
 
 // Names that start with a dot have to be named: a plain glob leaves them out.
 //
-//go:embed default/*.py default/*.json default/*.md default/.gitignore
-//go:embed langgraph/*.py langgraph/*.json langgraph/*.md langgraph/*.txt langgraph/.gitignore
+//go:embed */*.py */*.json */*.md */*.txt */.gitignore
 var folders embed.FS
+
+// Default is the name of the template that each framework has.
+const Default = "default"
+
+// Template is an agent to start from.
+type Template struct {
+	// Framework is what it is written with, as manifests name it.
+	Framework string `json:"framework"`
+	// Name tells the templates of a framework apart.
+	Name string `json:"template"`
+	// Description says in one line what the agent does.
+	Description string `json:"description"`
+
+	files fs.FS
+}
 
 // Options says what Write puts into the manifest beyond the name.
 type Options struct {
@@ -36,28 +52,94 @@ type Options struct {
 	AgentID string
 }
 
-// Frameworks returns the names of the templates, sorted.
-func Frameworks() []string {
+// All returns the templates, sorted by framework, the default one first.
+func All() []Template {
 	entries, err := folders.ReadDir(".")
 	if err != nil {
 		return nil // an embedded root is always there
 	}
-	names := make([]string, len(entries))
-	for i, e := range entries {
-		names[i] = e.Name()
+	var all []Template
+	for _, e := range entries {
+		if t, err := read(e.Name()); err == nil { // a test reads them all
+			all = append(all, t)
+		}
 	}
-	return names
+	slices.SortStableFunc(all, func(a, b Template) int {
+		return cmp.Or(strings.Compare(rank(a.Framework), rank(b.Framework)), strings.Compare(rank(a.Name), rank(b.Name)))
+	})
+	return all
 }
 
-// Write makes dir an agent from the framework's template and returns the paths
-// of the files it wrote, relative to dir. An empty name means that of the
-// folder. Existing files are never overwritten: if there is one that the
-// template has too, nothing is written and the error, fault.Conflict, lists
-// them all. An unknown framework or a bad name is fault.Validation.
-func Write(dir, framework, name string, opts Options) (files []string, err error) {
-	if !slices.Contains(Frameworks(), framework) {
-		return nil, fault.New(fault.Validation, "there is no template %q; there are: %s", framework, strings.Join(Frameworks(), ", "))
+// rank sorts the default before all others.
+func rank(name string) string {
+	if name == Default {
+		return ""
 	}
+	return name
+}
+
+// read returns the template in a folder, by what its manifest says.
+func read(folder string) (Template, error) {
+	files, err := fs.Sub(folders, folder)
+	if err != nil {
+		return Template{}, fmt.Errorf("open template %s: %w", folder, err)
+	}
+	raw, err := fs.ReadFile(files, agent.ManifestName)
+	if err != nil {
+		return Template{}, fmt.Errorf("read template %s: %w", folder, err)
+	}
+	var m struct{ Framework, Template, Description string }
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return Template{}, fmt.Errorf("read template %s: %w", folder, err)
+	}
+	return Template{Framework: m.Framework, Name: m.Template, Description: m.Description, files: files}, nil
+}
+
+// Frameworks returns the frameworks that have templates, sorted, the default first.
+func Frameworks() []string {
+	var names []string
+	for _, t := range All() {
+		names = append(names, t.Framework)
+	}
+	return slices.Compact(names)
+}
+
+// Find returns a framework's template. Hyphens and capitals make no
+// difference. Unknown names are fault.Validation, with all there are and the
+// nearest one as suggestion.
+func Find(framework, name string) (Template, error) {
+	var names []string
+	for _, t := range All() {
+		if t.Framework != plain(framework) {
+			continue
+		}
+		if t.Name == plain(name) {
+			return t, nil
+		}
+		names = append(names, t.Name)
+	}
+	if len(names) == 0 {
+		return Template{}, unknown("there is no template for", framework, Frameworks())
+	}
+	return Template{}, unknown(plain(framework)+" has no template", name, names)
+}
+
+func plain(name string) string { return strings.ReplaceAll(strings.ToLower(name), "-", "_") }
+
+func unknown(what, name string, names []string) error {
+	hint := ""
+	if near := nearest.Name(name, names); near != "" {
+		hint = fmt.Sprintf(" (did you mean %q?)", near)
+	}
+	return fault.New(fault.Validation, "%s %q%s; there are: %s", what, name, hint, strings.Join(names, ", "))
+}
+
+// Write makes dir an agent from the template and returns the paths of the
+// files it wrote, relative to dir. An empty name means that of the folder.
+// Existing files are never overwritten: if there is one that the template has
+// too, nothing is written and the error, fault.Conflict, lists them all. A bad
+// name is fault.Validation.
+func (t Template) Write(dir, name string, opts Options) (files []string, err error) {
 	root, err := makeFolder(dir)
 	if err != nil {
 		return nil, err
@@ -65,8 +147,7 @@ func Write(dir, framework, name string, opts Options) (files []string, err error
 	if name, err = agentName(name, root); err != nil {
 		return nil, err
 	}
-	files, err = templateFiles(framework)
-	if err != nil {
+	if files, err = t.list(); err != nil {
 		return nil, err
 	}
 	if err := refuseExisting(root, files); err != nil {
@@ -77,7 +158,7 @@ func Write(dir, framework, name string, opts Options) (files []string, err error
 		id = agent.DeriveID(root)
 	}
 	for _, file := range files {
-		if err := writeFile(root, framework, file, fill(file, name, id)); err != nil {
+		if err := t.writeFile(root, file, fill(file, name, id)); err != nil {
 			return nil, err
 		}
 	}
@@ -123,15 +204,17 @@ func agentName(name, root string) (string, error) {
 	return strings.TrimSpace(string([]rune(name)[:min(maxNameLength, utf8.RuneCountInString(name))])), nil
 }
 
-// templateFiles lists the files of a template, relative to its folder.
-func templateFiles(framework string) ([]string, error) {
-	entries, err := folders.ReadDir(framework)
+// list returns the paths of the template's files.
+func (t Template) list() ([]string, error) {
+	var files []string
+	err := fs.WalkDir(t.files, ".", func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			files = append(files, path)
+		}
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("read template %s: %w", framework, err)
-	}
-	files := make([]string, len(entries))
-	for i, e := range entries {
-		files[i] = e.Name()
+		return nil, fmt.Errorf("read template %s of %s: %w", t.Name, t.Framework, err)
 	}
 	return files, nil
 }
@@ -177,13 +260,17 @@ func jsonText(s string) string {
 	return string(quoted[1 : len(quoted)-1])
 }
 
-func writeFile(root, framework, file string, filler *strings.Replacer) error {
-	text, err := folders.ReadFile(path.Join(framework, file))
+func (t Template) writeFile(root, file string, filler *strings.Replacer) error {
+	text, err := fs.ReadFile(t.files, file)
 	if err != nil {
 		return fmt.Errorf("read template: %w", err)
 	}
+	target := filepath.Join(root, filepath.FromSlash(file))
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return fmt.Errorf("write %s: %w", file, err)
+	}
 	// O_EXCL: what appeared since the look at the folder is not ours to overwrite.
-	f, err := os.OpenFile(filepath.Join(root, file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}

@@ -13,25 +13,64 @@ import (
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/templates"
-	"github.com/runagent/runagent/test/pythonenv"
 )
 
-func TestFrameworks(t *testing.T) {
+func TestAllHoldsATemplateForEachFramework(t *testing.T) {
 	t.Parallel()
-	if got := templates.Frameworks(); !slices.Equal(got, []string{"default", "langgraph"}) {
+	want := []string{
+		"default", "adk", "ag2", "agno", "autogen", "crewai", "langchain", "langgraph", "letta", "llamaindex", "n8n",
+		"openai", "openai_agents", "pydantic_ai", "smolagents",
+	}
+	if got := templates.Frameworks(); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
+	for _, framework := range want {
+		if got, err := templates.Find(framework, templates.Default); err != nil || got.Framework != framework {
+			t.Errorf("%s: got %+v, %v", framework, got, err)
+		}
+	}
+	for _, template := range templates.All() {
+		if template.Description == "" || template.Name == "" {
+			t.Errorf("%+v lacks something", template)
+		}
+	}
+}
+
+func TestFindSaysWhatThereIs(t *testing.T) {
+	t.Parallel()
+	if got, err := templates.Find("Pydantic-AI", "default"); err != nil || got.Framework != "pydantic_ai" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, c := range []struct{ framework, template, want string }{
+		{"crewia", "default", `there is no template for "crewia" (did you mean "crewai"?); there are: default, adk, `},
+		{"cobol", "default", `there is no template for "cobol"; there are: default, adk, `},
+		{"langgraph", "defualt", `langgraph has no template "defualt" (did you mean "default"?); there are: default`},
+	} {
+		if _, err := templates.Find(c.framework, c.template); fault.CodeOf(err) != fault.Validation || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%s, %s: got %v", c.framework, c.template, err)
+		}
+	}
+}
+
+// write writes a framework's default template.
+func write(t *testing.T, dir, framework, name string, opts templates.Options) ([]string, error) {
+	t.Helper()
+	template, err := templates.Find(framework, templates.Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return template.Write(dir, name, opts)
 }
 
 // TestWriteMakesAgents writes every template and lets the manifest's parser judge.
 func TestWriteMakesAgents(t *testing.T) {
 	t.Parallel()
-	for _, framework := range templates.Frameworks() {
-		t.Run(framework, func(t *testing.T) {
+	for _, template := range templates.All() {
+		t.Run(template.Framework+"/"+template.Name, func(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(t.TempDir(), "new", "folder")
 			name := `My "Éclair" \ Agent`
-			files, err := templates.Write(dir, framework, name, templates.Options{})
+			files, err := template.Write(dir, name, templates.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -46,13 +85,13 @@ func TestWriteMakesAgents(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if a.Name != name || a.Manifest.AgentID != agent.DeriveID(real) || a.Manifest.Framework != framework {
+			if a.Name != name || a.Manifest.AgentID != agent.DeriveID(real) || a.Manifest.Framework != template.Framework {
 				t.Errorf("got %+v", a.Manifest)
 			}
 			if !strings.Contains(string(a.Manifest.Raw), `"$schema": "`+agent.SchemaURL+`"`) {
 				t.Error("the manifest names no schema")
 			}
-			for _, want := range []string{"README.md", "input.json", ".gitignore", agent.ManifestName, "agent.py"} {
+			for _, want := range []string{"README.md", "input.json", ".gitignore", agent.ManifestName} {
 				if !slices.Contains(files, want) {
 					t.Errorf("wrote no %s", want)
 				}
@@ -112,7 +151,7 @@ func TestWriteNamesTheAgent(t *testing.T) {
 		{"a\nb", "", "ab"},
 	} {
 		dir := filepath.Join(t.TempDir(), c.folder)
-		if _, err := templates.Write(dir, "default", c.name, templates.Options{AgentID: "fixed"}); err != nil {
+		if _, err := write(t, dir, "default", c.name, templates.Options{AgentID: "fixed"}); err != nil {
 			t.Fatal(err)
 		}
 		a, problems := agent.Load(dir, agent.LoadOptions{})
@@ -126,15 +165,12 @@ func TestWriteRefusesBadNames(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{strings.Repeat("x", 51), "  ", "\t\n"} {
 		dir := t.TempDir()
-		if _, err := templates.Write(dir, "default", name, templates.Options{}); fault.CodeOf(err) != fault.Validation {
+		if _, err := write(t, dir, "default", name, templates.Options{}); fault.CodeOf(err) != fault.Validation {
 			t.Errorf("%q: got %v", name, err)
 		}
 		if entries, _ := os.ReadDir(dir); len(entries) > 0 {
 			t.Errorf("%q: wrote %v", name, entries)
 		}
-	}
-	if _, err := templates.Write(t.TempDir(), "langgrap", "x", templates.Options{}); fault.CodeOf(err) != fault.Validation || !strings.Contains(err.Error(), "default, langgraph") {
-		t.Errorf("unknown framework: got %v", err)
 	}
 }
 
@@ -146,7 +182,7 @@ func TestWriteNeverOverwrites(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := templates.Write(dir, "langgraph", "x", templates.Options{})
+	_, err := write(t, dir, "langgraph", "x", templates.Options{})
 	if fault.CodeOf(err) != fault.Conflict || !strings.Contains(err.Error(), "README.md, agent.py") || strings.Contains(err.Error(), "mine.txt") {
 		t.Errorf("got %v", err)
 	}
@@ -160,7 +196,7 @@ func TestWriteNeverOverwrites(t *testing.T) {
 func TestEmbedsEveryFile(t *testing.T) {
 	t.Parallel()
 	for _, framework := range templates.Frameworks() {
-		files, err := templates.Write(t.TempDir(), framework, "x", templates.Options{})
+		files, err := write(t, t.TempDir(), framework, "x", templates.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,65 +215,39 @@ func TestEmbedsEveryFile(t *testing.T) {
 	}
 }
 
-// TestOfflineModelIsTheExamples: what the README of the repository shows is what
-// init writes.
-func TestOfflineModelIsTheExamples(t *testing.T) {
+// TestOfflineModelsAreAlike keeps the copies of one file from drifting apart.
+func TestOfflineModelsAreAlike(t *testing.T) {
 	t.Parallel()
-	example, err := os.ReadFile("../examples/assistant/offline_model.py")
+	want, err := os.ReadFile("openai/offline_model.py")
 	if err != nil {
 		t.Fatal(err)
 	}
-	template, err := os.ReadFile("langgraph/offline_model.py")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(example) != string(template) {
-		t.Error("examples/assistant and templates/langgraph have two offline_model.py; copy the newer one over the other")
+	for _, framework := range []string{"ag2", "agno", "autogen", "langchain", "langgraph", "llamaindex", "openai_agents", "pydantic_ai"} {
+		if got, err := os.ReadFile(framework + "/offline_model.py"); err != nil || string(got) != string(want) {
+			t.Errorf("%s/offline_model.py is not that of openai (%v); copy the newer one over all", framework, err)
+		}
 	}
 }
 
-// TestTemplatesRun runs the code of each template in plain Python, with its
-// pinned requirements, on its own test input.
-func TestTemplatesRun(t *testing.T) {
+// TestPlainTemplateRuns runs the plain agent in plain Python; the frameworks'
+// are served with their packages by test/templates.
+func TestPlainTemplateRuns(t *testing.T) {
 	t.Parallel()
-	for framework, want := range map[string]string{
-		"default": `{"answer": "YOU SAID: HELLO FROM A FOLDER!", "words": 4}` + "\n" +
-			`["You ", "said: ", "20 ", "+ ", "22 "]`,
-		"langgraph": `{"answer": "20 + 22 = 42. There are 5 words in 'a folder becomes a service'.", "tools": ["add", "count_words"]}` + "\n" +
-			`["20", " +", " 22", " =", " 42."]`,
-	} {
-		t.Run(framework, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			if _, err := templates.Write(dir, framework, "x", templates.Options{}); err != nil {
-				t.Fatal(err)
-			}
-			cmd := exec.CommandContext(t.Context(), python(t, dir), "-B", "-c", `
-import json, agent
-print(json.dumps(agent.main(**json.load(open("input.json")))))
-print(json.dumps(list(agent.main_stream("20 + 22"))))`)
-			cmd.Dir = dir
-			cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
-			var stderr strings.Builder
-			cmd.Stderr = &stderr
-			out, err := cmd.Output()
-			if err != nil || strings.TrimSpace(string(out)) != want {
-				t.Errorf("got %s, %v, want %s\n%s", out, err, want, stderr.String())
-			}
-		})
-	}
-}
-
-// python returns an interpreter that has what the folder's requirements name.
-func python(t *testing.T, dir string) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, "requirements.txt"))
-	if err == nil {
-		return pythonenv.For(t, strings.Split(strings.TrimSpace(string(text)), "\n")...)
-	}
-	path, err := exec.LookPath("python3")
+	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("needs python3")
 	}
-	return path
+	dir := t.TempDir()
+	if _, err := write(t, dir, templates.Default, "x", templates.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), python, "-B", "-c", `
+import json, agent
+print(json.dumps(agent.main(**json.load(open("input.json")))))
+print(json.dumps(list(agent.main_stream("20 + 22"))))`)
+	cmd.Dir = dir
+	want := `{"answer": "YOU SAID: HELLO FROM A FOLDER!", "words": 4}` + "\n" + `["You ", "said: ", "20 ", "+ ", "22 "]`
+	if out, err := cmd.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != want {
+		t.Errorf("got %s, %v, want %s", out, err, want)
+	}
 }

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -29,6 +31,23 @@ func TestInitWritesWhatValidates(t *testing.T) {
 		if code, stdout, stderr = f.runagent("validate", dir); code != 0 {
 			t.Errorf("%s: validate: code %d, %s%s", framework, code, stdout, stderr)
 		}
+	}
+}
+
+func TestInitListsTemplates(t *testing.T) {
+	t.Parallel()
+	code, stdout, stderr := newFixture(t).runagent("init", "--list")
+	if code != 0 || stderr != "" || !strings.HasPrefix(stdout, "FRAMEWORK ") {
+		t.Errorf("code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+	for _, template := range templates.All() {
+		if !regexp.MustCompile(`(?m)^` + template.Framework + ` +` + template.Name + ` +` + regexp.QuoteMeta(template.Description)).MatchString(stdout) {
+			t.Errorf("%+v is not in\n%s", template, stdout)
+		}
+	}
+	var listed []templates.Template
+	if code, stdout, _ = newFixture(t).runagent("init", "--list", "--json"); code != 0 || json.Unmarshal([]byte(stdout), &listed) != nil || len(listed) != len(templates.All()) {
+		t.Errorf("code %d, stdout %q", code, stdout)
 	}
 }
 
@@ -59,7 +78,9 @@ func TestInitRefuses(t *testing.T) {
 		{[]string{dir}, 1, "has these files already: agent.py; nothing was written"},
 		{[]string{file}, 1, "agent.py"},
 		{[]string{t.TempDir(), "--name", " "}, 2, "the name is blank"},
-		{[]string{t.TempDir(), "--framework", "langgrph"}, 2, `there is no template "langgrph"; there are: `},
+		{[]string{t.TempDir(), "--framework", "langgrph"}, 2, `there is no template for "langgrph" (did you mean "langgraph"?); there are: default, `},
+		{[]string{t.TempDir(), "--template", "x"}, 2, `default has no template "x"; there are: default`},
+		{[]string{t.TempDir(), "--json"}, 2, "--json goes with --list"},
 		{[]string{"a", "b"}, 2, `unexpected argument "b"`},
 	} {
 		if code, stdout, stderr := f.runagent(append([]string{"init"}, tt.args...)...); code != tt.code || stdout != "" || !strings.Contains(stderr, tt.want) {

@@ -1,8 +1,4 @@
-"""A LangGraph agent with two tools.
-
-Without a key it runs on a small offline model; set OPENAI_API_KEY (and
-OPENAI_BASE_URL, OPENAI_MODEL if you like) to run it on a real one.
-"""
+"""A LangGraph agent with two tools."""
 
 import os
 from typing import Iterator
@@ -10,10 +6,9 @@ from typing import Iterator
 from langchain_core.messages import SystemMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
-
-from offline_model import OfflineModel, Rule
 
 SYSTEM = SystemMessage("You are a helpful assistant. Use the tools where they help and answer briefly.")
 
@@ -32,31 +27,15 @@ def count_words(text: str) -> str:
 
 TOOLS = [add, count_words]
 
-# What the offline model understands; a real model needs none of this.
-RULES = [
-    Rule(
-        r"(-?\d+(?:\.\d+)?)\s*(?:\+|and|plus)\s*(-?\d+(?:\.\d+)?)",
-        "add",
-        lambda m: {"a": float(m[1]), "b": float(m[2])},
-    ),
-    Rule(r"words?\b.*?[\"'“](.+?)[\"'”]", "count_words", lambda m: {"text": m[1]}),
-]
 
-
-def make_model():
-    """Return the model the agent thinks with."""
+def make_model() -> ChatOpenAI:
+    """Return OpenAI's model, or an offline one in its place when there is no key."""
+    name = os.environ.get("OPENAI_MODEL") or "gpt-4o-mini"
     if os.environ.get("OPENAI_API_KEY"):
-        from langchain_openai import ChatOpenAI
+        return ChatOpenAI(model=name)  # OPENAI_BASE_URL names another server
+    from offline_model import CLIENT
 
-        return ChatOpenAI(
-            model=os.environ.get("OPENAI_MODEL") or "gpt-4o-mini",
-            base_url=os.environ.get("OPENAI_BASE_URL") or None,
-            temperature=0,
-        )
-    return OfflineModel(
-        rules=RULES,
-        fallback="I am the offline model: ask me to add 2 + 3, or to count the words of \"a text in quotes\".",
-    )
+    return ChatOpenAI(model=name, api_key="offline", http_client=CLIENT)
 
 
 model = make_model().bind_tools(TOOLS)

@@ -1,93 +1,82 @@
-"""A chat model that needs no network and no key.
+"""Answers in OpenAI's place, so that the agent can be tried without a key.
 
-It answers by rules: a prompt that matches a rule becomes a call of that
-rule's tool, and what the tools return becomes the answer. The same prompt
-always gets the same answer, which is good for trying things out and for
-tests. With OPENAI_API_KEY set the agent uses a real model instead.
+It is no language model. It calls each tool whose name is in the prompt (for
+count_words, both words) with the prompt's numbers and quoted texts as the
+arguments, and answers with what the tools returned. So it works with tools
+of your own, too. With OPENAI_API_KEY set nothing of this is used.
 """
 
 import json
 import re
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
+import sys
+from typing import List, Tuple
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-
-
-class Rule(NamedTuple):
-    """Says which words of a prompt ask for which tool."""
-
-    pattern: str  # a regular expression, looked for in the prompt
-    tool: str  # the tool's name
-    arguments: Callable[[re.Match], Optional[dict]]  # None: not this match after all
+try:
+    import httpx
+except ImportError:
+    import httpx2 as httpx  # what the openai package has instead since version 3
 
 
-class OfflineModel(BaseChatModel):
-    """Calls tools by rules and streams its answers word by word."""
-
-    rules: Sequence[Any] = ()
-    fallback: str = "I have no rule for that."
-    tool_names: Sequence[str] = ()
-
-    @property
-    def _llm_type(self) -> str:
-        return "offline"
-
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> "OfflineModel":
-        return self.model_copy(update={"tool_names": [tool.name for tool in tools]})
-
-    def _generate(
-        self,
-        messages: List[BaseMessage],
-        stop: Optional[List[str]] = None,
-        run_manager: Optional[CallbackManagerForLLMRun] = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return ChatResult(generations=[ChatGeneration(message=self._reply(messages))])
-
-    def _stream(
-        self,
-        messages: List[BaseMessage],
-        stop: Optional[List[str]] = None,
-        run_manager: Optional[CallbackManagerForLLMRun] = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        reply = self._reply(messages)
-        parts = [AIMessageChunk(content=word) for word in re.findall(r"\s*\S+", reply.content)]
-        for index, call in enumerate(reply.tool_calls):
-            piece = {"name": call["name"], "args": json.dumps(call["args"]), "id": call["id"], "index": index}
-            parts.append(AIMessageChunk(content="", tool_call_chunks=[piece]))
-        for part in parts:
-            chunk = ChatGenerationChunk(message=part)
-            if run_manager:
-                run_manager.on_llm_new_token(part.content, chunk=chunk)
-            yield chunk
-
-    def _reply(self, messages: List[BaseMessage]) -> AIMessage:
-        """Return what comes after the last question and the tools' results since then."""
-        asked = max((i for i, m in enumerate(messages) if isinstance(m, HumanMessage)), default=-1)
-        results = [str(m.content) for m in messages[asked + 1 :] if isinstance(m, ToolMessage)]
-        if results:
-            return AIMessage(content=" ".join(_sentence(result) for result in results))
-        calls = self._calls(str(messages[asked].content)) if asked >= 0 else []
-        if calls:
-            return AIMessage(content="", tool_calls=calls)
-        return AIMessage(content=self.fallback)
-
-    def _calls(self, prompt: str) -> List[dict]:
-        calls = []
-        for rule in self.rules:
-            if rule.tool not in self.tool_names:
-                continue
-            for match in re.finditer(rule.pattern, prompt, re.IGNORECASE):
-                arguments = rule.arguments(match)
-                if arguments is not None:
-                    calls.append({"name": rule.tool, "args": arguments, "id": f"call_{len(calls) + 1}"})
-        return calls
+def _complete(request: httpx.Request) -> httpx.Response:
+    """Answer a request for a chat completion."""
+    asked = json.loads(request.content)
+    text, calls = _think(asked["messages"], [tool["function"] for tool in asked.get("tools") or []])
+    reason = "tool_calls" if calls else "stop"
+    usage = {"prompt_tokens": len(request.content) // 4, "completion_tokens": len(text) // 4 + 1}
+    usage["total_tokens"] = sum(usage.values())
+    head = {"id": "offline", "created": 0, "model": asked["model"]}
+    if not asked.get("stream"):
+        message = {"role": "assistant", "content": text, **({"tool_calls": calls} if calls else {})}
+        choices = [{"index": 0, "message": message, "finish_reason": reason}]
+        return httpx.Response(200, json={**head, "object": "chat.completion", "choices": choices, "usage": usage})
+    deltas = [{"role": "assistant", "content": word} for word in re.findall(r"\s*\S+", text)]
+    deltas += [{"role": "assistant", "tool_calls": [{"index": i, **call}]} for i, call in enumerate(calls)]
+    chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks += [{"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}, {"choices": [], "usage": usage}]
+    events = [json.dumps({**head, "object": "chat.completion.chunk", **chunk}) for chunk in chunks]
+    body = "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"])
+    return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, text=body)
 
 
-def _sentence(text: str) -> str:
-    text = text.strip()
-    return text if text.endswith((".", "!", "?")) else text + "."
+def _think(messages: List[dict], tools: List[dict]) -> Tuple[str, List[dict]]:
+    """Return what to say and which tools to call."""
+    asked = max(i for i, message in enumerate(messages) if message["role"] == "user")
+    results = [_text(message) for message in messages[asked + 1 :] if message["role"] == "tool"]
+    if results:
+        return " ".join(result.rstrip(".") + "." for result in results), []
+    prompt = _text(messages[asked])
+    calls = []
+    for tool in tools:
+        if all(re.search(rf"\b{word}", prompt, re.IGNORECASE) for word in tool["name"].split("_")):
+            function = {"name": tool["name"], "arguments": _fill(tool, prompt)}
+            calls.append({"id": f"call_{asked}_{len(calls)}", "type": "function", "function": function})
+    if calls:
+        return "", calls
+    names = " or ".join(tool["name"].replace("_", " ") for tool in tools) or "nothing, as I have no tools"
+    return f"I am a small offline model. Ask me to {names}, or set OPENAI_API_KEY.", []
+
+
+def _fill(tool: dict, prompt: str) -> str:
+    """Return arguments for a tool: numbers and quoted texts in the prompt's order."""
+    quoted = r"\"(.+?)\"|'(.+?)'"
+    texts = [a or b for a, b in re.findall(quoted, prompt)]
+    numbers = re.findall(r"-?\d+(?:\.\d+)?", re.sub(quoted, "", prompt))
+    arguments = {}
+    for name, schema in tool["parameters"]["properties"].items():
+        if schema.get("type") in ("number", "integer") and numbers:
+            arguments[name] = json.loads(numbers.pop(0))
+        elif schema.get("type") == "string":
+            arguments[name] = texts.pop(0) if texts else prompt.split()[-1].strip("?!.")
+    return json.dumps(arguments)
+
+
+def _text(message: dict) -> str:
+    content = message.get("content") or ""
+    return content if isinstance(content, str) else " ".join(part.get("text", "") for part in content)
+
+
+# Clients for the openai package, whose requests come here instead of to the network.
+CLIENT = httpx.Client(transport=httpx.MockTransport(_complete))
+ASYNC_CLIENT = httpx.AsyncClient(transport=httpx.MockTransport(_complete))
+
+print("OPENAI_API_KEY is not set: a small offline model answers (offline_model.py).", file=sys.stderr)
