@@ -35,6 +35,8 @@ require (
 
 require github.com/cespare/xxhash/v2 v2.3.0
 
+require github.com/cloudflare/tableflip v1.2.3
+
 require (
 	github.com/tink-crypto/tink-go/v2 v2.9.0
 	golang.org/x/crypto v0.53.0 // indirect

@@ -103,6 +103,10 @@ var broken = map[string]breach{
 		"internal/cli/a.go", importing("github.com/coder/websocket"), "websocket",
 		"internal/server/a.go", importing("github.com/coder/websocket/wsjson"),
 	},
+	"handover_in_its_package": {
+		"internal/app/a.go", importing("github.com/cloudflare/tableflip"), "tableflip",
+		"internal/app/platform/handover/a.go", importing("github.com/cloudflare/tableflip"),
+	},
 	"command_library_in_cli": {
 		"internal/app/a.go", importing("github.com/spf13/cobra"), "cobra",
 		"internal/cli/a.go", importing("github.com/spf13/cobra"),

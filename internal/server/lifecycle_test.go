@@ -79,6 +79,33 @@ func TestShutdownDrains(t *testing.T) {
 	}
 }
 
+// TestRetireAnswersWhatIsOpen has a successor on the same socket: what comes on
+// an open connection is answered and closes it, what connects anew is not ours.
+func TestRetireAnswersWhatIsOpen(t *testing.T) {
+	t.Parallel()
+	over := make(chan time.Time)
+	fx := newFixture(t, func(o *Options) { o.After = func(time.Duration) <-chan time.Time { return over } })
+	if a := fx.invoke(`{"entrypoint":"main"}`); a.StatusCode != http.StatusOK || a.Close {
+		t.Fatalf("%d, close %v", a.StatusCode, a.Close)
+	}
+	retired := make(chan error, 1)
+	go func() { retired <- fx.server.Retire(t.Context(), fx.listener) }()
+	for {
+		c, err := net.Dial("tcp", fx.addr)
+		if err != nil {
+			break
+		}
+		_ = c.Close()
+	}
+	if a := fx.invoke(`{"entrypoint":"main"}`); a.StatusCode != http.StatusOK || !a.Close {
+		t.Errorf("on the open connection: %d, close %v", a.StatusCode, a.Close)
+	}
+	close(over)
+	if err := <-retired; err != nil {
+		t.Errorf("Retire: %v", err)
+	}
+}
+
 // waits tells that it began and echoes once it is released.
 func waits(began chan<- struct{}, release <-chan struct{}) script {
 	return func(ctx context.Context, req invocation.Request, emit func(invocation.Event) error) (invocation.Result, error) {

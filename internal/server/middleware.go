@@ -27,6 +27,9 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		id = door.NewRequestID()
 	}
 	w.Header()[door.RequestIDHeader] = []string{id}
+	if s.retiring.Load() {
+		w.Header()["Connection"] = []string{"close"}
+	}
 	defer s.fence(w, r)
 	done, err := s.guard.Admit(w, r)
 	if err == nil && !done {

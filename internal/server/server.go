@@ -83,9 +83,11 @@ const (
 	defaultStallTimeout = 2 * time.Minute
 	// lastWordsTimeout is how long calls that a shutdown ended may take to say so.
 	lastWordsTimeout = time.Second
-	headerTimeout    = 10 * time.Second
-	idleTimeout      = 3 * time.Minute
-	maxHeaderBytes   = 64 << 10
+	// retireTime is how long connections are used on that a successor won't get.
+	retireTime     = 500 * time.Millisecond
+	headerTimeout  = 10 * time.Second
+	idleTimeout    = 3 * time.Minute
+	maxHeaderBytes = 64 << 10
 )
 
 // Server is the doors. It is safe for concurrent use.
@@ -104,6 +106,7 @@ type Server struct {
 	kill      context.CancelCauseFunc
 	stopWaits context.CancelFunc
 	stopping  atomic.Bool
+	retiring  atomic.Bool
 }
 
 // New returns a Server that listens nowhere yet.
@@ -176,10 +179,24 @@ func (s *Server) newHTTPServer() *http.Server {
 // The end of ctx is a Shutdown without patience.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer context.AfterFunc(ctx, s.Kill)()
-	if err := s.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	err := s.http.Serve(ln)
+	if errors.Is(err, http.ErrServerClosed) || s.retiring.Load() && errors.Is(err, net.ErrClosed) {
+		return nil
 	}
-	return nil
+	return err
+}
+
+// Retire is the Shutdown of a server whose place another one takes, ln being
+// its listener: what is open is answered a little longer, and told to connect
+// anew. A connection closed at once could have the next call on its way.
+func (s *Server) Retire(ctx context.Context, ln net.Listener) error {
+	s.retiring.Store(true)
+	_ = ln.Close() // Serve ends for it
+	select {
+	case <-s.o.After(retireTime):
+	case <-ctx.Done():
+	}
+	return s.Shutdown(ctx)
 }
 
 // Shutdown turns readiness off, closes the listener and waits until the calls

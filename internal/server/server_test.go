@@ -34,6 +34,7 @@ type fixture struct {
 	server   *Server
 	url      string
 	addr     string
+	listener net.Listener
 	client   *http.Client
 	executor *fakeExecutor
 	agents   *fakeAgents
@@ -57,7 +58,7 @@ func newFixture(t testing.TB, change func(*Options)) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fx.addr = ln.Addr().String()
+	fx.addr, fx.listener = ln.Addr().String(), ln
 	fx.url = "http://" + fx.addr
 	fx.client = &http.Client{Transport: &http.Transport{}}
 	served := make(chan error, 1)

@@ -26,6 +26,29 @@ func Migrate(db *sql.DB, fsys fs.FS, dir string, now time.Time) error {
 	return migrate(db, steps, now)
 }
 
+// Check returns an error if db was written by a newer runagent than the steps
+// in dir of fsys are of.
+func Check(ctx context.Context, db *sql.DB, fsys fs.FS, dir string) error {
+	steps, err := readMigrations(fsys, dir)
+	if err != nil {
+		return err
+	}
+	var have int
+	if err := db.QueryRowContext(ctx, newestMigration).Scan(&have); err != nil {
+		return fmt.Errorf("read its schema: %w", err)
+	}
+	return tooNew(have, steps)
+}
+
+const newestMigration = `SELECT COALESCE(MAX(version), 0) FROM schema_migrations`
+
+func tooNew(have int, steps []migration) error {
+	if have > len(steps) {
+		return fmt.Errorf("its schema is number %d and this runagent knows %d: it was written by a newer runagent; update this one", have, len(steps))
+	}
+	return nil
+}
+
 // migration is one step of a database's schema.
 type migration struct {
 	version int
@@ -70,13 +93,12 @@ func migrate(db *sql.DB, steps []migration, now time.Time) error {
 		if _, err := tx.ExecContext(ctx, table); err != nil {
 			return fmt.Errorf("migrate: %w", err)
 		}
-		const newest = `SELECT COALESCE(MAX(version), 0) FROM schema_migrations`
 		var have int
-		if err := tx.QueryRowContext(ctx, newest).Scan(&have); err != nil {
+		if err := tx.QueryRowContext(ctx, newestMigration).Scan(&have); err != nil {
 			return fmt.Errorf("migrate: %w", err)
 		}
-		if have > len(steps) {
-			return fmt.Errorf("its schema is number %d and this runagent knows %d: it was written by a newer runagent; update this one", have, len(steps))
+		if err := tooNew(have, steps); err != nil {
+			return err
 		}
 		const done = `INSERT INTO schema_migrations (version, name, applied_at) VALUES (?, ?, ?)`
 		for _, step := range steps[have:] {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -64,13 +65,28 @@ func TestDeploysLoseNoCall(t *testing.T) {
 }
 
 // platform is a running platform of one test.
-type platform struct{ dir, url, key string }
+type platform struct {
+	dir, url, key string
+	out           *output
+	done          chan struct{} // closed when it has ended, with those that took over
+}
 
-func startPlatform(t *testing.T) *platform {
+func startPlatform(t *testing.T, args ...string) *platform {
 	t.Helper()
 	p := &platform{dir: t.TempDir()}
+	p.start(t, "runagent", args...)
+	return p
+}
+
+// start starts the given program as the platform.
+func (p *platform) start(t *testing.T, program string, args ...string) {
+	t.Helper()
 	keyFile := filepath.Join(p.dir, "key")
-	cmd := p.command("platform", "start", "--data", filepath.Join(p.dir, "data"), "--listen", "127.0.0.1:0", "--admin-key-file", keyFile)
+	cmd := p.command(append([]string{"platform", "start", "--data", filepath.Join(p.dir, "data"), "--listen", "127.0.0.1:0",
+		"--admin-key-file", keyFile, "--pid-file", p.pidFile()}, args...)...)
+	if program != "runagent" {
+		cmd.Path, cmd.Args[0], cmd.Err = program, program, nil
+	}
 	out := newOutput()
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -82,8 +98,9 @@ func startPlatform(t *testing.T) *platform {
 		defer close(done)
 		_ = cmd.Wait()
 	}()
+	p.out, p.done = out, done
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
+		p.signal(t, syscall.SIGTERM)
 		select {
 		case <-done:
 		case <-time.After(waitLimit):
@@ -103,7 +120,27 @@ func startPlatform(t *testing.T) *platform {
 		t.Fatal(err)
 	}
 	p.url, p.key = found[1], strings.TrimSpace(string(key))
-	return p
+}
+
+func (p *platform) pidFile() string { return filepath.Join(p.dir, "pid") }
+
+// pid is the process that has the platform now.
+func (p *platform) pid(t *testing.T) int {
+	t.Helper()
+	text, err := os.ReadFile(p.pidFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+func (p *platform) signal(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	_ = syscall.Kill(p.pid(t), sig) // it may have ended
 }
 
 func (p *platform) command(args ...string) *exec.Cmd {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 	"sync"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/runagent/runagent/internal/app/engine"
 	"github.com/runagent/runagent/internal/app/platform/folders"
+	"github.com/runagent/runagent/internal/app/platform/handover"
 	"github.com/runagent/runagent/internal/app/platform/memory"
 	"github.com/runagent/runagent/internal/app/platform/standby"
 	"github.com/runagent/runagent/internal/auth"
@@ -74,6 +76,10 @@ type Options struct {
 	DrainTimeout time.Duration
 	// ShutdownTimeout bounds the calls in flight at the end.
 	ShutdownTimeout time.Duration
+	// PIDFile gets the number of the process that has the platform, "" for none.
+	PIDFile string
+	// Upgrade is told when a new process of the same program must take over.
+	Upgrade <-chan os.Signal
 	// Hurry is closed when the operator asks a second time to stop.
 	Hurry <-chan struct{}
 	// Limits bound bundles.
@@ -92,6 +98,9 @@ type Console interface {
 	OnReady(url string, agents int, took time.Duration)
 	// OnStop tells that no more calls are taken and inFlight are awaited.
 	OnStop(inFlight int, timeout time.Duration)
+	// OnHandover tells that a new process takes over, once the calls in flight
+	// have ended.
+	OnHandover(inFlight int, timeout time.Duration)
 }
 
 // service is one running platform.
@@ -110,7 +119,9 @@ type service struct {
 	progress *progress
 	executor *invocation.Executor
 	server   *server.Server
+	place    *handover.Place
 	listener net.Listener
+	replaced bool                        // by a newer process
 	trouble  func(revision string) error // why one has no instance
 	groups   *cgroup.Tree
 	memory   *memory.Watch
@@ -132,6 +143,9 @@ var errStopping = errors.New("the platform is stopping; deploy again")
 func Start(ctx context.Context, o Options) error {
 	s := &service{o: o, began: time.Now(), folders: folders.Folders{Data: o.Data}, progress: newProgress()}
 	defer func() { s.stop(ctx) }()
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
 	if err := s.open(ctx); err != nil {
 		return err
 	}
@@ -142,19 +156,51 @@ func Start(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := s.listen(ctx); err != nil {
+	if err := s.makeServer(ctx); err != nil {
 		return err
 	}
 	return s.run(ctx, live)
 }
 
-// open opens the data folder and what is kept in it.
-func (s *service) open(ctx context.Context) error {
+// settle gets the address and the data folder, from an older process if that
+// gives them. Who calls meanwhile waits in the socket's queue.
+func (s *service) settle(ctx context.Context) (err error) {
+	if s.place, err = handover.New(s.o.PIDFile); err != nil {
+		return err
+	}
+	s.own(func(context.Context) { s.place.Close() })
+	if s.place.Successor() {
+		if err := state.Check(ctx, filepath.Join(s.o.Data, stateName)); err != nil {
+			return err
+		}
+		if err := s.listen(); err != nil {
+			return err
+		}
+		if err := s.place.Take(ctx); err != nil {
+			return fmt.Errorf("take over: %w", err)
+		}
+	}
 	release, err := s.folders.Lock()
 	if err != nil {
 		return err
 	}
 	s.own(func(context.Context) { release() })
+	if s.listener == nil {
+		return s.listen()
+	}
+	return nil
+}
+
+func (s *service) listen() (err error) {
+	if s.listener, err = s.place.Listen(s.o.Listen); err != nil {
+		return fault.New(fault.Conflict, "can't listen on %s: %w", s.o.Listen, err).WithSuggestion("Choose another address with --listen.")
+	}
+	s.own(func(context.Context) { _ = s.listener.Close() })
+	return nil
+}
+
+// open opens what is kept in the data folder.
+func (s *service) open(ctx context.Context) (err error) {
 	if err := s.folders.Make(); err != nil {
 		return err
 	}
@@ -242,8 +288,8 @@ func (s *service) conduct(m standby.Machine, onSleep func()) {
 	s.background("sleep", s.standby.Run)
 }
 
-// listen makes the server; requests are answered from run on.
-func (s *service) listen(ctx context.Context) error {
+// makeServer makes the server; requests are answered from run on.
+func (s *service) makeServer(ctx context.Context) error {
 	keys, err := s.keyring(ctx)
 	if err != nil {
 		return err
@@ -266,11 +312,6 @@ func (s *service) listen(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make the server: %w", err)
 	}
-	var lc net.ListenConfig
-	if s.listener, err = lc.Listen(ctx, "tcp", s.o.Listen); err != nil {
-		return fault.New(fault.Conflict, "can't listen on %s: %w", s.o.Listen, err).WithSuggestion("Choose another address with --listen.")
-	}
-	s.own(func(context.Context) { _ = s.listener.Close() })
 	return nil
 }
 
@@ -290,12 +331,18 @@ func (s *service) keyring(ctx context.Context) (*auth.Keyring, error) {
 	return auth.NewKeyring(keys...), nil
 }
 
-// run answers calls until ctx ends.
+// run answers calls until ctx ends, or another process takes over.
 func (s *service) run(ctx context.Context, live []*deploy.Revision) error {
 	served := make(chan error, 1)
 	go func() { served <- s.server.Serve(context.WithoutCancel(ctx), s.listener) }()
 	s.own(func(ctx context.Context) {
-		if err := s.server.Shutdown(ctx); err != nil {
+		end := s.server.Shutdown
+		if s.replaced {
+			end = func(ctx context.Context) error { return s.server.Retire(ctx, s.listener) }
+		} else {
+			s.place.Close() // it holds the socket open, too
+		}
+		if err := end(ctx); err != nil {
 			s.o.Log.Warn("calls in flight were cut off", "error", err)
 		}
 		s.note("server ended", <-served)
@@ -303,8 +350,20 @@ func (s *service) run(ctx context.Context, live []*deploy.Revision) error {
 	s.background("waking", func(ctx context.Context) error { return s.wakeFirst(ctx, live) })
 	s.o.Console.OnReady("http://"+s.listener.Addr().String(), len(live), time.Since(s.began))
 	debug.FreeOSMemory() // starting took more than serving needs
-	<-ctx.Done()
-	return nil
+	s.note("no process can take over", s.place.Hold())
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.o.Upgrade:
+			if err := s.place.Give(); err != nil {
+				s.o.Log.Error("no new process took over; this one goes on", "error", err)
+				continue
+			}
+			s.replaced = true
+			return nil
+		}
+	}
 }
 
 // note logs an error that ends nothing.
@@ -346,7 +405,10 @@ func (s *service) stop(ctx context.Context) {
 		case <-over:
 		}
 	}()
-	if s.listener != nil && ctx.Err() != nil {
+	switch {
+	case s.replaced:
+		s.o.Console.OnHandover(s.engine.InFlight(), s.o.ShutdownTimeout)
+	case s.server != nil && ctx.Err() != nil:
 		s.o.Console.OnStop(s.engine.InFlight(), s.o.ShutdownTimeout)
 	}
 	for i := len(s.ends) - 1; i >= 0; i-- {

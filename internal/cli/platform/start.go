@@ -1,16 +1,20 @@
 package platform
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/runagent/runagent/internal/app/platform"
+	"github.com/runagent/runagent/internal/app/platform/handover"
 	"github.com/runagent/runagent/internal/app/platform/memory"
 	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/internal/config"
@@ -26,7 +30,10 @@ file that --admin-key-file names. Every request needs a key but those to /health
 Agents run as processes of this user, with no sandbox yet: whoever holds a key
 can run code here. So other machines are let in with --insecure only.
 
-SIGINT and SIGTERM let the calls in flight end; a second one stops at once.`
+SIGINT and SIGTERM let the calls in flight end; a second one stops at once. SIGHUP
+starts the program anew from its file, which may be a newer one, and hands the
+address over: no call is lost. The process has another number then; --pid-file
+keeps it.`
 
 type startCommand struct {
 	desk      *Desk
@@ -70,6 +77,7 @@ func (d *Desk) newPlatformStartCommand() *cobra.Command {
 	f.DurationVar(&o.Idle, "idle-timeout", 5*time.Minute, "how long an agent without calls keeps its instances, unless its manifest says otherwise")
 	f.DurationVar(&o.DrainTimeout, "drain-timeout", 5*time.Minute, "how long calls on a revision that was replaced may go on")
 	f.DurationVar(&o.ShutdownTimeout, "shutdown-timeout", 10*time.Second, "how long calls in flight may take to end at the stop")
+	f.StringVar(&o.PIDFile, "pid-file", "", "keep the number of the process that has the platform in this `FILE`")
 	f.StringVar(&c.logFormat, "log-format", config.Text, "text or json")
 	f.BoolVar(&c.verbose, "verbose", false, "log more")
 	return cmd
@@ -94,7 +102,40 @@ func (c *startCommand) run(cmd *cobra.Command) error {
 	c.o.Environ, c.o.Version, c.o.Hurry = settings.Environ, c.desk.Version, c.desk.Hurry
 	c.o.Console = console{c.desk.Out, c.desk.Err}
 	c.o.Log = c.logger()
-	return c.desk.Start(cmd.Context(), c.o)
+	return c.start(cmd.Context())
+}
+
+// start runs the platform; SIGHUP replaces its process, but when it comes since
+// the terminal is gone it means the end.
+func (c *startCommand) start(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	hangups := handover.WatchHangups()
+	defer hangups.Stop()
+	upgrades := make(chan os.Signal, 1)
+	over := make(chan struct{})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(over)
+	wg.Go(func() {
+		for {
+			select {
+			case sig := <-hangups.C():
+				if hangups.Gone() {
+					cancel()
+					return
+				}
+				select {
+				case upgrades <- sig:
+				default: // one waits already
+				}
+			case <-over:
+				return
+			}
+		}
+	})
+	c.o.Upgrade = upgrades
+	return c.desk.Start(ctx, c.o)
 }
 
 // check returns what is wrong with the values of flags.
@@ -157,6 +198,11 @@ func (c console) OnStop(inFlight int, timeout time.Duration) {
 		return
 	}
 	fmt.Fprintf(c.talk, "Stopping: waiting up to %s for %s; again stops at once.\n", terminal.Duration(timeout), count(inFlight, "call"))
+}
+
+// OnHandover tells that a new process takes over.
+func (c console) OnHandover(inFlight int, timeout time.Duration) {
+	fmt.Fprintf(c.talk, "A new process takes over: waiting up to %s for %s.\n", terminal.Duration(timeout), count(inFlight, "call"))
 }
 
 func count(n int, what string) string {

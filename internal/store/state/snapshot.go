@@ -26,6 +26,23 @@ func Snapshot(ctx context.Context, path, target string) (err error) {
 	return os.Chmod(target, 0o600)
 }
 
+// Check returns an error when this runagent can't take over the state in the
+// file at path. A platform may be running on it meanwhile.
+func Check(ctx context.Context, path string) (err error) {
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("look at the state: %w", err)
+	}
+	db, err := store.OpenSQLite(path)
+	if err != nil {
+		return fmt.Errorf("look at the state: %w", err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := store.Check(ctx, db, migrations, "migrations/sqlite"); err != nil {
+		return fmt.Errorf("look at the state %s: %w", path, err)
+	}
+	return nil
+}
+
 // Digests returns the bundles that revisions are made from.
 func (d *DB) Digests(ctx context.Context) ([]string, error) {
 	const q = `SELECT DISTINCT digest FROM revisions ORDER BY digest`

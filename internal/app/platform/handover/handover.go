@@ -1,0 +1,73 @@
+// Package handover lets a process give its place to a newer one of the same
+// program: the successor gets the listening socket, so that callers who
+// connect meanwhile wait and are not refused.
+package handover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/cloudflare/tableflip"
+)
+
+// readyWithin is how long a successor may take to say that it will do.
+const readyWithin = time.Minute
+
+// sentinel is how tableflip tells a successor that it is one. What we start
+// must not take itself for one.
+const sentinel = "TABLEFLIP_HAS_PARENT_7DIU3"
+
+// Place is what goes from process to process. There is one in each.
+type Place struct{ upg *tableflip.Upgrader }
+
+// New returns the place of this process. The PID of who holds it is kept in
+// pidFile, unless that is "".
+func New(pidFile string) (*Place, error) {
+	upg, err := tableflip.New(tableflip.Options{UpgradeTimeout: readyWithin, PIDFile: pidFile})
+	if err != nil {
+		return nil, fmt.Errorf("prepare the handover: %w", err)
+	}
+	return &Place{upg}, os.Unsetenv(sentinel)
+}
+
+// Successor reports whether another process is giving its place to this one.
+func (p *Place) Successor() bool { return p.upg.HasParent() }
+
+// Listen returns the predecessor's socket for the address, or a new one.
+func (p *Place) Listen(addr string) (net.Listener, error) { return p.upg.Listen("tcp", addr) }
+
+// Take tells the predecessor that this process will do, and waits until that
+// one has ended.
+func (p *Place) Take(ctx context.Context) error {
+	if err := p.upg.Ready(); err != nil {
+		return err
+	}
+	if err := p.upg.WaitForParent(ctx); err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil // an end that is no good one is an end
+}
+
+// Hold says that this process has the place from now on: it may be given away.
+func (p *Place) Hold() error {
+	if p.Successor() {
+		return nil // said by Take
+	}
+	return p.upg.Ready()
+}
+
+// Give starts a successor and returns when that one says that it will do. Then
+// this process must end; on an error it goes on.
+func (p *Place) Give() error {
+	if os.Getpid() == 1 {
+		return errors.New("this is the first process of its container, which would end with it: replace the container instead")
+	}
+	return p.upg.Upgrade()
+}
+
+// Close ends the possibility of a handover.
+func (p *Place) Close() { p.upg.Stop() }

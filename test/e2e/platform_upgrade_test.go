@@ -1,0 +1,141 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// crowd calls a platform 200 times a second on connections that are kept, and
+// returns what says how many calls there were once it is told to end.
+func (p *platform) crowd(t *testing.T) (answered func() int64, end func() int64) {
+	t.Helper()
+	const callers, every = 16, 80 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	var calls atomic.Int64
+	for i := range callers {
+		wg.Go(func() {
+			first := time.NewTimer(time.Duration(i) * every / callers)
+			defer first.Stop()
+			select {
+			case <-first.C:
+			case <-ctx.Done():
+			}
+			tick := time.NewTicker(every)
+			defer tick.Stop()
+			for ctx.Err() == nil {
+				if err := p.call(ctx); err != nil && ctx.Err() == nil {
+					t.Error(err)
+					return
+				}
+				calls.Add(1)
+				select {
+				case <-tick.C:
+				case <-ctx.Done():
+				}
+			}
+		})
+	}
+	return calls.Load, func() int64 {
+		cancel()
+		wg.Wait()
+		return calls.Load()
+	}
+}
+
+// await returns when ok does, asking often.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	late := time.NewTimer(waitLimit)
+	defer late.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-late.C:
+			t.Fatalf("not in time: %s", what)
+		}
+	}
+}
+
+var ready = regexp.MustCompile(`(?m)^Platform at .* \(ready in`)
+
+// TestUpgradesLoseNoCall replaces the process of a platform twice under load.
+func TestUpgradesLoseNoCall(t *testing.T) {
+	t.Parallel()
+	if ok, err := findPrograms().condition("python"); err != nil || !ok {
+		t.Skip("no Python 3.9 or newer on PATH")
+	}
+	p := startPlatform(t)
+	p.deploy(t, 1)
+	answered, end := p.crowd(t)
+	for n := 1; n <= 2; n++ {
+		before, pid := answered(), p.pid(t)
+		await(t, "calls", func() bool { return answered() > before+100 })
+		p.signal(t, syscall.SIGHUP)
+		await(t, "the new process is ready", func() bool { return len(ready.FindAllString(p.out.String(), -1)) == n+1 })
+		if p.pid(t) == pid {
+			t.Errorf("the platform is still process %d", pid)
+		}
+		before = answered()
+		await(t, "calls", func() bool { return answered() > before+100 })
+		await(t, "the old process ends", func() bool { return gone(pid) })
+	}
+	t.Logf("%d calls", end())
+}
+
+// gone reports whether a process has ended; a zombie has.
+func gone(pid int) bool {
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	return err != nil || strings.Contains(string(stat), ") Z ")
+}
+
+// TestAProgramThatDoesNotStartTakesNothingOver replaces the program's file.
+func TestAProgramThatDoesNotStartTakesNothingOver(t *testing.T) {
+	t.Parallel()
+	if ok, err := findPrograms().condition("python"); err != nil || !ok {
+		t.Skip("no Python 3.9 or newer on PATH")
+	}
+	p := &platform{dir: t.TempDir()}
+	good, err := os.ReadFile(p.command().Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(p.dir, "program")
+	put := func(text []byte) {
+		t.Helper()
+		// As an installer does: what runs keeps its file.
+		if err := os.WriteFile(program+".new", text, 0o700); err != nil { //nolint:gosec // it must be a program
+			t.Fatal(err)
+		}
+		if err := os.Rename(program+".new", program); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(good)
+	p.start(t, program)
+	p.deploy(t, 1)
+	pid := p.pid(t)
+	put([]byte("#!/bin/sh\nexit 3\n"))
+	p.signal(t, syscall.SIGHUP)
+	await(t, "the refusal", func() bool { return strings.Contains(p.out.String(), "no new process took over; this one goes on") })
+	if err := p.call(t.Context()); err != nil || p.pid(t) != pid {
+		t.Errorf("afterwards process %d answers with %v, want %d", p.pid(t), err, pid)
+	}
+	put(good)
+	p.signal(t, syscall.SIGHUP)
+	await(t, "the old process ends", func() bool { return gone(pid) })
+	if err := p.call(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
