@@ -22,9 +22,6 @@ import (
 	"github.com/runagent/runagent/internal/nearest"
 )
 
-// maxNameLength is the manifest's bound on agent_name, in characters.
-const maxNameLength = 50
-
 // Names that start with a dot have to be named: a plain glob leaves them out.
 //
 //go:embed */*.py */*.json */*.md */*.txt */.gitignore
@@ -194,14 +191,14 @@ func agentName(name, root string) (string, error) {
 		return r
 	}, name))
 	switch {
-	case given && utf8.RuneCountInString(name) > maxNameLength:
-		return "", fault.New(fault.Validation, "the name has %d characters, at most %d are allowed", utf8.RuneCountInString(name), maxNameLength)
+	case given && utf8.RuneCountInString(name) > agent.MaxNameLength:
+		return "", fault.New(fault.Validation, "the name has %d characters, at most %d are allowed", utf8.RuneCountInString(name), agent.MaxNameLength)
 	case given && name == "":
 		return "", fault.New(fault.Validation, "the name is blank")
 	case name == "" || name == "/":
 		return "agent", nil
 	}
-	return strings.TrimSpace(string([]rune(name)[:min(maxNameLength, utf8.RuneCountInString(name))])), nil
+	return strings.TrimSpace(string([]rune(name)[:min(agent.MaxNameLength, utf8.RuneCountInString(name))])), nil
 }
 
 // list returns the paths of the template's files.

@@ -8,6 +8,10 @@ import (
 // ManifestName is the file that makes a folder an agent.
 const ManifestName = "runagent.config.json"
 
+// MaxNameLength is the bound on agent_name, in characters; a test holds the
+// schema to it.
+const MaxNameLength = 50
+
 // Manifest is a parsed and checked runagent.config.json. Its fields are those
 // of the file, defaults filled in; environment references stay unexpanded.
 type Manifest struct {

@@ -111,6 +111,10 @@ var broken = map[string]breach{
 		"internal/app/a.go", importing("github.com/spf13/cobra"), "cobra",
 		"internal/cli/a.go", importing("github.com/spf13/cobra"),
 	},
+	"prompts_in_ask": {
+		"internal/cli/a.go", importing("charm.land/huh/v2"), "huh",
+		"internal/cli/draft/ask/a.go", importing("charm.land/huh/v2"),
+	},
 	"instance_starts_no_process": {
 		"internal/instance/a.go", importing("os/exec"), "os/exec",
 		"internal/sandbox/none/a.go", importing("os/exec"),

@@ -75,7 +75,8 @@ func TestInitRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{dir}, 1, "has these files already: agent.py; nothing was written"},
+		{[]string{dir, "--framework", "default"}, 1, "has these files already: agent.py; nothing was written"},
+		{[]string{dir}, 1, "has Python code, but nothing in it that could be called"},
 		{[]string{file}, 1, "agent.py"},
 		{[]string{t.TempDir(), "--name", " "}, 2, "the name is blank"},
 		{[]string{t.TempDir(), "--framework", "langgrph"}, 2, `there is no template for "langgrph" (did you mean "langgraph"?); there are: default, `},

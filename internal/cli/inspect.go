@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/runagent/runagent/internal/cli/draft"
+	"github.com/runagent/runagent/internal/cli/draft/ask"
 	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/internal/config"
 	"github.com/runagent/runagent/internal/runtime/python"
@@ -24,6 +26,18 @@ func newInspector(ctx context.Context, settings config.Config, dir, requires str
 		return nil, err
 	}
 	return python.NewInspector(interpreter.Path, root), nil
+}
+
+// draftDesk is what the commands that make agents are given.
+func (p *Program) draftDesk() *draft.Desk {
+	kind := ""
+	if settings, err := p.settings(); err == nil {
+		kind, _ = settings.Lookup("TERM")
+	}
+	return &draft.Desk{
+		Out: p.Out, Err: p.Err, Terminal: ask.Terminal{In: p.In, Out: p.Err, Kind: kind},
+		Candidates: p.candidates, Usage: usagef,
+	}
 }
 
 // candidates returns what could be called in the files of dir. What can't be

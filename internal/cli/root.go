@@ -111,10 +111,11 @@ running service, and calls what is served.`,
 	// Cobra's own has a page of examples per shell, which is what is wanted.
 	root.InitDefaultCompletionCmd("completion")
 	root.AddCommand(
-		newInitCommand(p), newValidateCommand(p), newSchemaCommand(p), newImportCommand(p), newServeCommand(p, app.Serve),
+		newValidateCommand(p), newSchemaCommand(p), newServeCommand(p, app.Serve),
 		newRunCommand(p), newRunStreamCommand(p), newListCommand(p), newLogsCommand(p), newInvocationsCommand(p),
 		newVersionCommand(p), newDocsCommand(), newGuardCommand(),
 	)
+	root.AddCommand(p.draftDesk().Commands()...)
 	root.AddCommand(p.desk().Commands()...)
 	return root
 }

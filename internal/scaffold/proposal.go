@@ -20,9 +20,6 @@ import (
 	"github.com/runagent/runagent/internal/runtime/python"
 )
 
-// maxName is the manifest's bound on agent_name, in characters.
-const maxName = 50
-
 // Proposal is a manifest that could be written.
 type Proposal struct {
 	// From is what it was made of, such as "langgraph.json".
@@ -69,21 +66,13 @@ func (p *Proposal) add(e Entrypoint) {
 
 // addCandidate appends the entrypoints of c: one, or two when it also streams.
 func (p *Proposal) addCandidate(tag string, c *python.Candidate) {
-	if c.Kind != python.KindObject {
-		e := Entrypoint{Tag: tag, File: c.File, Module: c.Name}
-		if c.Generator {
-			e.Tag += "_stream"
-		}
-		p.add(e)
-		return
+	e := Entrypoint{Tag: tag, File: c.File, Module: c.Name}
+	if c.Generator {
+		e.Tag += "_stream"
 	}
-	module := c.Name
-	if len(c.Methods) > 0 {
-		module += "." + c.Methods[0]
-	}
-	p.add(Entrypoint{Tag: tag, File: c.File, Module: module})
-	if c.Stream != "" {
-		p.add(Entrypoint{Tag: tag + "_stream", File: c.File, Module: c.Name + "." + c.Stream, Type: agent.GenericStream})
+	p.add(e)
+	if c.Streams {
+		p.add(Entrypoint{Tag: tag + "_stream", File: c.File, Module: c.Name, Type: agent.GenericStream})
 	}
 }
 
@@ -148,8 +137,8 @@ func agentName(name string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(name, "")))
-	if utf8.RuneCountInString(name) > maxName {
-		name = strings.TrimSpace(string([]rune(name)[:maxName]))
+	if utf8.RuneCountInString(name) > agent.MaxNameLength {
+		name = strings.TrimSpace(string([]rune(name)[:agent.MaxNameLength]))
 	}
 	if name == "" || name == "." || name == "/" {
 		return "agent"

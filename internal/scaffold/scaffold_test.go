@@ -221,3 +221,48 @@ func TestProposalsAreCheckedAndNeverOverwrite(t *testing.T) {
 		t.Error("wrote into no folder")
 	}
 }
+
+func TestLikelyAndFromCode(t *testing.T) {
+	t.Parallel()
+	object := func(name string, part bool) python.Candidate {
+		return python.Candidate{File: "a.py", Name: name, Kind: python.KindObject, Framework: "crewai", Streams: true, Part: part}
+	}
+	function := func(name string, annotated bool) python.Candidate {
+		return python.Candidate{File: "b.py", Name: name, Kind: python.KindFunction, Framework: "default", Annotated: annotated, Params: []string{"q"}}
+	}
+	stream := function("talk", true)
+	stream.Generator = true
+	entry := function("invoke", false)
+	entry.Kind = python.KindEntrypoint
+	for _, c := range []struct {
+		found           []python.Candidate
+		want, framework string
+	}{
+		{[]python.Candidate{object("crew", false), function("ask", true), object("member", true)}, "main=a.py:crew main_stream=a.py:crew", "crewai"},
+		{[]python.Candidate{object("crew", true)}, "main=a.py:crew main_stream=a.py:crew", "crewai"},
+		{[]python.Candidate{object("P.crew", false), object("flow", false)}, "P_crew=a.py:P.crew P_crew_stream=a.py:P.crew flow=a.py:flow flow_stream=a.py:flow", "crewai"},
+		{[]python.Candidate{function("ask", true), stream, function("helper", false)}, "ask=b.py:ask talk_stream=b.py:talk", "default"},
+		{[]python.Candidate{object("crew", false), entry}, "main=b.py:invoke", "default"},
+	} {
+		p := FromCode(project(t, map[string]string{"requirements.txt": ""}), Likely(c.found))
+		if got := places(p); got != c.want || p.Framework != c.framework || len(p.Notes) > 0 {
+			t.Errorf("%v: got %s of %s, %q", c.found, got, p.Framework, p.Notes)
+		}
+		valid(t, p)
+	}
+	if got := Likely([]python.Candidate{function("helper", false)}); got != nil {
+		t.Errorf("of what nothing speaks for: %v", got)
+	}
+}
+
+func TestHasCode(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]bool{"bot.py": true, "pyproject.toml": true, "README.md": false, "src/deep.py": false} {
+		if got := HasCode(project(t, map[string]string{file: ""})); got != want {
+			t.Errorf("%s: %v", file, got)
+		}
+	}
+	if HasCode(filepath.Join(t.TempDir(), "none")) {
+		t.Error("a folder that is not there has code")
+	}
+}

@@ -24,12 +24,13 @@ type Candidate struct {
 	Name string `json:"name"`
 	Line int    `json:"line"`
 	Kind string `json:"kind"`
-	// Framework is what made an object; "default" for a function.
+	// Framework is what made an object, as manifests name it; "default" for a function.
 	Framework string `json:"framework"`
-	// Methods are what an object is called by; none means the object itself.
-	Methods []string `json:"methods"`
-	// Stream is the object's method that streams, or "".
-	Stream string `json:"stream"`
+	// Streams says that an object can be the module of a streaming entrypoint, too.
+	Streams bool `json:"streams"`
+	// Part says that another candidate is made of this one, such as an agent
+	// of a team.
+	Part bool `json:"part"`
 	// Of functions: what they are, and whether all they take and give is annotated.
 	Async     bool `json:"async"`
 	Generator bool `json:"generator"`

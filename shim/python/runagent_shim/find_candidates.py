@@ -3,15 +3,15 @@
 Run as a script: one JSON object on stdin, one on stdout.
 
 in:  {"dir"}
-out: {"candidates": [{"file", "name", "line", "kind", "framework", "methods",
-      "stream", "async", "generator", "annotated", "params", "required"}],
+out: {"candidates": [{"file", "name", "line", "kind", "framework", "streams",
+      "part", "async", "generator", "annotated", "params", "required"}],
       "unread": [{"file", "line", "message"}]}
 
 ``kind`` is object, a value made by a framework; entrypoint, a function that a
-decorator names as such; or function. ``methods`` are what an object is called
-by, the first being the plain one, none meaning the object itself; ``stream``
-is the one that streams. ``params`` of a function are the names of its
-parameters, ``required`` those without a default.
+decorator names as such; or function. ``framework`` is spelled as manifests
+do; an object that ``streams`` can be the module of a streaming entrypoint,
+too, and is a ``part`` if another is made of it. ``params`` of a function are the names of its parameters, ``required``
+those without a default.
 This file imports nothing of its package, so that any interpreter can run it.
 """
 
@@ -26,37 +26,44 @@ MAX_BYTES = 1 << 20
 SKIPPED = {"node_modules", "__pycache__", "site-packages", "tests", "test", "build", "dist", "docs"}
 
 # What makes an agent: the last part of the callee's name → for each package
-# that may hold it (framework, plain method, streaming method). "" is the object.
-_GRAPH = ("langgraph", "invoke", "stream")
+# that may hold it, the framework as manifests name it.
+_ADK = {"google.adk": "adk"}
+_AUTOGEN = {"autogen_agentchat": "autogen", "autogen": "ag2"}
+_LLAMAINDEX = {"llama_index": "llamaindex"}
 MAKERS = {
-    "create_react_agent": {"langgraph": _GRAPH},
-    "create_agent": {"langchain": ("langchain", "invoke", "stream")},
-    "create_deep_agent": {"deepagents": _GRAPH},
-    "create_supervisor": {},
-    "AgentExecutor": {"langchain": ("langchain", "invoke", "stream")},
-    "Crew": {"crewai": ("crewai", "kickoff", "")},
+    "create_react_agent": {"langgraph": "langgraph"},
+    "create_agent": {"langchain": "langchain"},
+    "create_deep_agent": {"deepagents": "langgraph"},
+    "AgentExecutor": {"langchain": "langchain", "langchain_classic": "langchain"},
+    "Crew": {"crewai": "crewai"},
     "Agent": {
-        "agno": ("agno", "run", ""),
-        "pydantic_ai": ("pydantic-ai", "run", ""),
-        "agents": ("openai-agents", "", ""),
-        "google.adk": ("google-adk", "", ""),
-        "strands": ("strands", "", ""),
+        "agno": "agno", "pydantic_ai": "pydantic_ai", "agents": "openai_agents", "ag2": "ag2", "strands": "custom", **_ADK,
     },
-    "LlmAgent": {"google.adk": ("google-adk", "", "")},
-    "SequentialAgent": {"google.adk": ("google-adk", "", "")},
-    "Team": {"agno": ("agno", "run", "")},
-    "CodeAgent": {"smolagents": ("smolagents", "run", "")},
-    "ToolCallingAgent": {"smolagents": ("smolagents", "run", "")},
-    "FunctionAgent": {"llama_index": ("llamaindex", "run", "")},
-    "ReActAgent": {"llama_index": ("llamaindex", "run", "")},
-    "AgentWorkflow": {"llama_index": ("llamaindex", "run", "")},
-    "as_query_engine": {"llama_index": ("llamaindex", "query", "")},
-    "as_chat_engine": {"llama_index": ("llamaindex", "chat", "stream_chat")},
-    "AssistantAgent": {"autogen_agentchat": ("autogen", "run", "run_stream")},
-    "RoundRobinGroupChat": {"autogen_agentchat": ("autogen", "run", "run_stream")},
-    "SelectorGroupChat": {"autogen_agentchat": ("autogen", "run", "run_stream")},
-}
+    "LlmAgent": _ADK,
+    "SequentialAgent": _ADK,
+    "ParallelAgent": _ADK,
+    "LoopAgent": _ADK,
+    "Team": {"agno": "agno"},
+    "Workflow": {"agno": "agno"},
+    "CodeAgent": {"smolagents": "smolagents"},
+    "ToolCallingAgent": {"smolagents": "smolagents"},
+    "FunctionAgent": _LLAMAINDEX,
+    "ReActAgent": _LLAMAINDEX,
+    "CodeActAgent": _LLAMAINDEX,
+    "AgentWorkflow": _LLAMAINDEX,
+    "as_query_engine": _LLAMAINDEX,
+    "as_chat_engine": _LLAMAINDEX,
+    "AssistantAgent": _AUTOGEN,
+    "ConversableAgent": {"autogen": "ag2"},
+    "RoundRobinGroupChat": _AUTOGEN,
+    "SelectorGroupChat": _AUTOGEN,
+    "Swarm": _AUTOGEN,
+}  # fmt: skip
 GRAPHS = {"StateGraph", "MessageGraph", "Graph", "create_supervisor", "create_swarm"}
+# Classes of the author's own whose instances run: their bases.
+BASES = {"Flow": {"crewai": "crewai"}, "Workflow": {**_LLAMAINDEX, "workflows": "llamaindex"}}
+# Of these only the object itself is known to be callable.
+PLAIN = {"custom"}
 
 
 def main(source=None, sink=None):
@@ -108,6 +115,7 @@ class _Module:
         self._tree = tree
         self._origin = {}  # local name → dotted name it was imported as
         self._values = {}  # top-level name → the expression it was given last
+        self._classes = {}  # top-level class → the framework whose instances run
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
@@ -122,9 +130,17 @@ class _Module:
         for node in self._statements(self._tree.body):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 found[node.name] = self._function(node)
+            if isinstance(node, ast.ClassDef):
+                self._class(node, found)
             for target in self._targets(node):
                 self._values[target] = node.value
                 found[target] = self._object(target, node)
+        for name, candidate in found.items():
+            if candidate and name in self._values:
+                inside = {one.id for one in ast.walk(self._values[name]) if isinstance(one, ast.Name)}
+                for part in inside - {name}:
+                    if found.get(part):
+                        found[part]["part"] = True
         return [candidate for candidate in found.values() if candidate]
 
     def _statements(self, body):
@@ -147,18 +163,34 @@ class _Module:
         return [target.id for target in targets if isinstance(target, ast.Name)]
 
     def _object(self, name, node):
-        made = self._made(node.value, 0)
-        if name.startswith("_") or made is None:
+        framework = self._made(node.value, 0)
+        if name.startswith("_") or framework is None:
             return None
-        framework, plain, stream = made
+        return self._candidate(name, node.lineno, framework)
+
+    def _candidate(self, name, line, framework):
         return {
-            "file": self._name, "name": name, "line": node.lineno, "kind": "object", "framework": framework,
-            "methods": [plain] if plain else [], "stream": stream,
+            "file": self._name, "name": name, "line": line, "kind": "object", "framework": framework,
+            "streams": framework not in PLAIN, "part": False,
             "async": False, "generator": False, "annotated": False, "params": [], "required": [],
-        }
+        }  # fmt: skip
+
+    def _class(self, node, found):
+        """Remember a class whose instances run, and find the crew of a @CrewBase."""
+        for base in node.bases:
+            base = base.value if isinstance(base, ast.Subscript) else base  # Flow[State]
+            framework = self._home(self._dotted(base), BASES)
+            if framework:
+                self._classes[node.name] = framework
+        if any(self._dotted(one).startswith("crewai.") for one in node.decorator_list):
+            for method in node.body:
+                decorators = getattr(method, "decorator_list", [])
+                if any(self._dotted(one).rpartition(".")[2] == "crew" for one in decorators):
+                    name = node.name + "." + method.name
+                    found[name] = self._candidate(name, method.lineno, "crewai")
 
     def _made(self, value, depth):
-        """Return what an expression makes, as (framework, method, stream), or None."""
+        """Return the framework of what an expression makes, or None."""
         if depth > 20:
             return None
         if isinstance(value, ast.Await):
@@ -170,20 +202,30 @@ class _Module:
         if not isinstance(value, ast.Call):
             return None
         callee = value.func
+        if isinstance(callee, ast.Name) and callee.id in self._classes:
+            return self._classes[callee.id]
         if isinstance(callee, ast.Attribute) and callee.attr == "compile":
-            return _GRAPH if self._graph(callee.value, depth) else None
+            return "langgraph" if self._graph(callee.value, depth) else None
         if isinstance(callee, ast.Attribute) and callee.attr.startswith("with_"):
             return self._made(callee.value, depth + 1)  # graph.with_config(…)
         return self._maker(callee)
 
     def _maker(self, callee):
         dotted = self._dotted(callee)
-        last = dotted.rpartition(".")[2] if dotted else getattr(callee, "attr", "")
-        for package, made in MAKERS.get(last, {}).items():
-            if dotted == package or dotted.startswith(package + "."):
-                return made
-            if last.startswith("as_") and self._imports(package):  # a method of what can't be seen
-                return made
+        framework = self._home(dotted, MAKERS)
+        if framework or not isinstance(callee, ast.Attribute) or not callee.attr.startswith("as_"):
+            return framework
+        for package, framework in MAKERS.get(callee.attr, {}).items():
+            if self._imports(package):  # a method of what can't be seen
+                return framework
+        return None
+
+    @staticmethod
+    def _home(dotted, makers):
+        """Return the framework of a dotted name by the package that it is of, or None."""
+        for package, framework in makers.get(dotted.rpartition(".")[2], {}).items():
+            if dotted.startswith(package + "."):
+                return framework
         return None
 
     def _graph(self, value, depth):
@@ -207,7 +249,7 @@ class _Module:
         while isinstance(root, ast.Attribute):
             root = root.value
         dotted = self._origin.get(getattr(root, "id", ""), "")
-        return ("langchain", "invoke", "stream") if dotted.startswith("langchain") else None
+        return "langchain" if dotted.startswith("langchain") else None
 
     def _function(self, node):
         kind = "function"
@@ -224,7 +266,7 @@ class _Module:
         every = named + args.kwonlyargs
         return {
             "file": self._name, "name": node.name, "line": node.lineno, "kind": kind,
-            "framework": "agentcore" if kind == "entrypoint" else "default", "methods": [], "stream": "",
+            "framework": "default", "streams": False, "part": False,
             "async": isinstance(node, ast.AsyncFunctionDef), "generator": _yields(node),
             "annotated": node.returns is not None and all(arg.annotation for arg in every),
             "params": [arg.arg for arg in every], "required": [arg.arg for arg in required],

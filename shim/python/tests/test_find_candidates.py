@@ -20,13 +20,9 @@ def found(files):
 
 
 def objects(source):
-    """Return name → (framework, methods, stream) of the objects in one file."""
+    """Return name → framework of the objects in one file."""
     every, _ = found({"a.py": source})
-    return {
-        item["name"]: (item["framework"], item["methods"], item["stream"])
-        for item in every.values()
-        if item["kind"] == "object"
-    }
+    return {item["name"]: item["framework"] for item in every.values() if item["kind"] == "object"}
 
 
 class Objects(unittest.TestCase):
@@ -41,8 +37,7 @@ class Objects(unittest.TestCase):
             "_hidden = builder.compile()\n"
             "import re\npattern = re.compile('x')\n"
         )
-        graph = ("langgraph", ["invoke"], "stream")
-        self.assertEqual(objects(source), {"graph": graph, "named": graph, "chained": graph})
+        self.assertEqual(objects(source), dict.fromkeys(["graph", "named", "chained"], "langgraph"))
 
     def test_makers_count_by_where_they_come_from(self):
         source = (
@@ -54,16 +49,14 @@ class Objects(unittest.TestCase):
             "triage = agents.Agent(name='t')\ntyped = Typed('m')\nother = Other()\n"
             "engine = VectorStoreIndex.from_documents([]).as_query_engine()\n"
             "react = create_react_agent(None, [])\n"
+            "import strands\nstrand = strands.Agent()\n"
+            "from google.adk.agents import LlmAgent\nroot_agent = LlmAgent(name='x')\n"
         )
         self.assertEqual(
             objects(source),
             {
-                "crew": ("crewai", ["kickoff"], ""),
-                "helper": ("agno", ["run"], ""),
-                "triage": ("openai-agents", [], ""),
-                "typed": ("pydantic-ai", ["run"], ""),
-                "engine": ("llamaindex", ["query"], ""),
-                "react": ("langgraph", ["invoke"], "stream"),
+                "crew": "crewai", "helper": "agno", "triage": "openai_agents", "typed": "pydantic_ai",
+                "engine": "llamaindex", "react": "langgraph", "strand": "custom", "root_agent": "adk",
             },
         )
 
@@ -73,7 +66,31 @@ class Objects(unittest.TestCase):
             "prompt = ChatPromptTemplate.from_template('{x}')\nchain = prompt | model | parser\n"
             "flags = READ | WRITE\n"
         )
-        self.assertEqual(objects(source), {"chain": ("langchain", ["invoke"], "stream")})
+        self.assertEqual(objects(source), {"chain": "langchain"})
+
+    def test_classes_count_by_their_bases_and_decorators(self):
+        source = (
+            "from crewai import Crew\nfrom crewai.flow.flow import Flow\nfrom crewai.project import CrewBase, crew\n"
+            "from llama_index.core.workflow import Workflow\n"
+            "class Hello(Flow[State]): ...\nclass Steps(Workflow): ...\nclass Mine: ...\n"
+            "flow = Hello()\nsteps = Steps(timeout=1)\nmine = Mine()\n"
+            "@CrewBase\nclass Project:\n    @crew\n    def crew(self) -> Crew:\n        return Crew()\n"
+            "    def other(self): ...\n"
+        )
+        self.assertEqual(objects(source), {"flow": "crewai", "steps": "llamaindex", "Project.crew": "crewai"})
+
+    def test_what_others_are_made_of_is_a_part(self):
+        every, _ = found(
+            {
+                "a.py": "from agents import Agent\ndef look(q: str) -> str: ...\n"
+                "one = Agent(name='one', tools=[look])\ntwo = Agent(name='two')\ntriage = Agent(handoffs=[one, two])\n"
+            }
+        )
+        self.assertEqual([item["name"] for item in every.values() if not item["part"]], ["triage"])
+
+    def test_objects_say_whether_they_stream(self):
+        every, _ = found({"a.py": "import agno.agent, strands\na = agno.agent.Agent()\nb = strands.Agent()\n"})
+        self.assertEqual([item["streams"] for item in every.values()], [True, False])
 
     def test_names_that_lead_in_circles_end(self):
         self.assertEqual(objects("a = b\nb = a\na = b\ng = a.compile()\nh = h.compile()\n"), {})

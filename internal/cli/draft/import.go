@@ -1,4 +1,4 @@
-package cli
+package draft
 
 import (
 	"context"
@@ -16,10 +16,10 @@ import (
 )
 
 type importCommand struct {
-	program *Program
-	from    string
-	print   bool
-	force   bool
+	*Desk
+	from  string
+	print bool
+	force bool
 }
 
 // importFiles are what import reads, by the name --from calls it.
@@ -29,8 +29,8 @@ var importFiles = []struct{ from, file string }{
 	{"runagent", agent.ManifestName},
 }
 
-func newImportCommand(p *Program) *cobra.Command {
-	c := &importCommand{program: p}
+func (d *Desk) newImportCommand() *cobra.Command {
+	c := &importCommand{Desk: d}
 	cmd := &cobra.Command{
 		Use:   "import [DIR]",
 		Short: "Write the manifest of a project made for another platform",
@@ -39,8 +39,8 @@ platform, a .bedrock_agentcore.yaml of Bedrock AgentCore or the manifest of the
 published RunAgent, and write the runagent.config.json that serves its code as
 it is. What can't be carried over is listed. No code is run.`,
 		Example: "  runagent import my-project\n  runagent import --print",
-		Args:    atMost(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), first(args)) },
+		Args:    d.oneFolder,
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), folder(args)) },
 	}
 	cmd.Flags().StringVar(&c.from, "from", "", "what to read, if there are several: langgraph, agentcore or runagent")
 	cmd.Flags().BoolVar(&c.print, "print", false, "print the manifest instead of writing it")
@@ -51,9 +51,6 @@ it is. What can't be carried over is listed. No code is run.`,
 }
 
 func (c *importCommand) run(ctx context.Context, dir string) error {
-	if dir == "" {
-		dir = "."
-	}
 	from, err := c.choose(dir)
 	if err != nil {
 		return err
@@ -61,7 +58,7 @@ func (c *importCommand) run(ctx context.Context, dir string) error {
 	if from == "runagent" {
 		return c.published(dir)
 	}
-	candidates := c.program.candidates(ctx, dir)
+	candidates := c.Candidates(ctx, dir)
 	read := scaffold.FromLangGraph
 	if from == "agentcore" {
 		read = scaffold.FromAgentCore
@@ -97,11 +94,11 @@ func (c *importCommand) choose(dir string) (string, error) {
 	}
 	switch {
 	case c.from != "":
-		return "", usagef("--from is %q: it may be langgraph, agentcore or runagent", c.from)
+		return "", c.Usage("--from is %q: it may be langgraph, agentcore or runagent", c.from)
 	case len(there) == 0:
 		return "", fmt.Errorf("%s has none of %s; `runagent init %s` makes a manifest of the code itself", dir, strings.Join(known, ", "), dir)
 	case len(there) > 1:
-		return "", usagef("%s has the configurations of %s: choose with --from", dir, strings.Join(there, " and "))
+		return "", c.Usage("%s has the configurations of %s: choose with --from", dir, strings.Join(there, " and "))
 	}
 	return there[0], nil
 }
@@ -114,7 +111,7 @@ func (c *importCommand) published(dir string) error {
 		return err
 	}
 	if text == nil {
-		fmt.Fprintf(c.program.Err, "%s is valid as it is.\nNow: runagent serve %s\n", filepath.Join(dir, agent.ManifestName), dir)
+		fmt.Fprintf(c.Err, "%s is valid as it is.\nNow: runagent serve %s\n", filepath.Join(dir, agent.ManifestName), dir)
 		return nil
 	}
 	return c.write(dir, text, notes, c.force)
@@ -123,10 +120,10 @@ func (c *importCommand) published(dir string) error {
 func (c *importCommand) write(dir string, text []byte, notes []string, replace bool) error {
 	path := filepath.Join(dir, agent.ManifestName)
 	for _, note := range notes {
-		fmt.Fprintf(c.program.Err, "note: %s\n", terminal.OneLine(note))
+		fmt.Fprintf(c.Err, "note: %s\n", terminal.OneLine(note))
 	}
 	if c.print {
-		_, err := c.program.Out.Write(text)
+		_, err := c.Out.Write(text)
 		return err
 	}
 	err := scaffold.Write(dir, text, replace)
@@ -136,7 +133,7 @@ func (c *importCommand) write(dir string, text []byte, notes []string, replace b
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(c.program.Out, path)
-	fmt.Fprintf(c.program.Err, "Now: runagent serve %s\n", dir)
+	fmt.Fprintln(c.Out, path)
+	fmt.Fprintf(c.Err, "Now: runagent serve %s\n", dir)
 	return nil
 }
