@@ -15,6 +15,7 @@ var messages = map[string]func() any{
 	"bundle":              func() any { return new(Bundle) },
 	"deploy_request":      func() any { return new(DeployRequest) },
 	"deploy_event":        func() any { return new(DeployEvent) },
+	"platform_status":     func() any { return new(PlatformStatus) },
 	"secret":              func() any { return new(Secret) },
 	"rollback_request":    func() any { return new(RollbackRequest) },
 	"error":               func() any { return new(ErrorBody) },

@@ -46,6 +46,8 @@ type Spec struct {
 	OnLog func(invocation.LogLine)
 	// OnReady is told what each new instance reported; may be nil.
 	OnReady func(Readiness)
+	// OnStart is told how each start went and how long it took; may be nil.
+	OnStart func(kind invocation.StartKind, took time.Duration, err error)
 	Log     *slog.Logger
 }
 
@@ -121,6 +123,9 @@ func withDefaults(s Spec) Spec {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
+	if s.OnStart == nil {
+		s.OnStart = func(invocation.StartKind, time.Duration, error) {}
+	}
 	if s.OnLog == nil {
 		s.OnLog = func(invocation.LogLine) {}
 	}
@@ -192,6 +197,9 @@ func (p *Pool) startOne(ctx context.Context) (*seat, error) {
 		onFree:   func(k slotKind) { p.release(st, k) },
 		onAnswer: func() { p.trust(st) },
 	})
+	if err == nil || p.ctx.Err() == nil {
+		p.s.OnStart(kind, time.Since(st.since), err)
+	}
 	if err == nil {
 		p.welcome(in)
 	}

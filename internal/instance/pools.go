@@ -45,6 +45,17 @@ func (ps *Pools) InFlight() (running, queued int) {
 	return running, queued
 }
 
+// Instances says how many instances live, on all pools.
+func (ps *Pools) Instances() int {
+	total := 0
+	ps.byRevision.Range(func(_, v any) bool {
+		_, _, n, _ := v.(*Pool).Load()
+		total += n
+		return true
+	})
+	return total
+}
+
 // Trouble says why a revision has no instance, or nil when it has one.
 func (ps *Pools) Trouble(revision string) error {
 	v, ok := ps.byRevision.Load(revision)

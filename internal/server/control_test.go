@@ -98,6 +98,11 @@ func (p *fakePlatform) DeleteSecret(_ context.Context, agent, name string) error
 	return err
 }
 
+func (p *fakePlatform) PlatformStatus(context.Context) (api.PlatformStatus, error) {
+	_, err := p.note("status", "", "")
+	return api.PlatformStatus{Version: "1.2.3", PID: 7}, err
+}
+
 func newPlatformFixture(t *testing.T) (*fixture, *fakePlatform) {
 	t.Helper()
 	p := &fakePlatform{}
@@ -127,6 +132,9 @@ func TestControlRoutes(t *testing.T) {
 		{"POST", "/v1/agents/echo/start", "", "", 202, "start echo"},
 		{"DELETE", "/v1/agents/echo", "", "", 204, "delete echo"},
 		{"DELETE", "/v1/agents/echo/stop", "", "", 405, ""},
+		{"GET", "/v1/platform", "", "", 200, "status  "},
+		{"POST", "/v1/platform", "", "", 405, ""},
+		{"GET", "/metrics", "", "", 404, ""}, // this server has none
 		{"PUT", "/v1/secrets/KEY", `{"value":"v"}`, "", 204, "set  KEY v"},
 		{"PUT", "/v1/secrets/KEY?agent=echo", `{"value":"v"}`, "", 204, "set echo KEY v"},
 		{"PUT", "/v1/secrets/KEY?agnt=echo", `{"value":"v"}`, "", 400, ""},

@@ -76,7 +76,15 @@ func (s *Server) routes() []route {
 		{get, compatPrefix + "/health", s.compat(s.compatDoor.Health), nil},
 		{get, compatPrefix, s.compat(s.compatDoor.Info), nil},
 		{get, compatPrefix + "/{$}", s.compat(s.compatDoor.Info), nil},
-	}, s.controlRoutes()...)
+	}, append(s.controlRoutes(), s.metricsRoutes()...)...)
+}
+
+// metricsRoutes is where a server is asked for its numbers, if it has some.
+func (s *Server) metricsRoutes() []route {
+	if s.o.Metrics == nil {
+		return nil
+	}
+	return []route{{http.MethodGet, "/metrics", s.o.Metrics, nil}}
 }
 
 // controlRoutes are those that only a platform has.
@@ -87,6 +95,8 @@ func (s *Server) controlRoutes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	const agent = "/v1/agents/{agent}"
 	return []route{
+		{get, "/v1/platform", s.v1(s.control.Status), &openapi.Operation{ID: "platform-status", Tag: "Server",
+			Summary: "How the platform is", Answer: api.PlatformStatus{}}},
 		{get, "/v1/bundles/{digest}", s.v1(s.control.Bundle), &openapi.Operation{ID: "show-bundle", Tag: "Deploys",
 			Summary: "Whether a bundle is there", Answer: api.Bundle{}}},
 		{post, "/v1/bundles/{digest}", s.v1(s.control.Upload), nil},

@@ -57,6 +57,8 @@ type Options struct {
 	Checks func(ctx context.Context) []api.Check
 	// Platform adds the routes of those who deploy. It may be nil.
 	Platform control.Platform
+	// Metrics answers /metrics. It may be nil.
+	Metrics http.Handler
 	// Authenticate returns an error for a key that may not call, "" included.
 	// Nil lets everybody call.
 	Authenticate func(key string) error

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/instance"
@@ -37,6 +38,10 @@ type Options struct {
 	Deployed bool
 	// OnProgress is told each step of a build; nil tells nobody.
 	OnProgress func(text string)
+	// OnBuild is told of each environment that was built, or could not be, and
+	// how long that took; OnStart of each start of an instance. They may be nil.
+	OnBuild func(took time.Duration, err error)
+	OnStart func(kind invocation.StartKind, took time.Duration, err error)
 	// Logs gets what agents print.
 	Logs *Logbook
 	// Groups are where the processes of agents are put; nil puts them nowhere.
@@ -57,6 +62,9 @@ type Engine struct {
 func New(o Options) *Engine {
 	if o.OnProgress == nil {
 		o.OnProgress = func(string) {}
+	}
+	if o.OnBuild == nil {
+		o.OnBuild = func(time.Duration, error) {}
 	}
 	e := &Engine{driver: none.New(none.Options{Groups: o.Groups, Log: o.Log})}
 	e.envs = newEnvironments(o, e.driver)
@@ -80,6 +88,13 @@ func (e *Engine) Build(ctx context.Context, rev *deploy.Revision) (deploy.Enviro
 func (e *Engine) InFlight() int {
 	n, _ := e.pools.InFlight()
 	return n + e.hooks.InFlight()
+}
+
+// Load says how many calls are running and how many wait for a slot, and how
+// many instances live.
+func (e *Engine) Load() (running, waiting, instances int) {
+	running, waiting = e.pools.InFlight()
+	return running + e.hooks.InFlight(), waiting, e.pools.Instances()
 }
 
 // Trouble says why a revision has no instance, or nil when it has one.

@@ -100,7 +100,12 @@ func (e *environments) withRequirements(ctx context.Context, a *agent.Agent, bas
 	if base.Chosen() {
 		return &build.Env{Python: base, Key: base.Prefix + " " + base.Version.String(), Dir: base.Prefix}, nil
 	}
-	return e.builder.Build(ctx, build.Request{Dir: a.Dir, Requirements: a.Manifest.Requirements, Python: base, Progress: progress})
+	begun := time.Now()
+	env, err := e.builder.Build(ctx, build.Request{Dir: a.Dir, Requirements: a.Manifest.Requirements, Python: base, Progress: progress})
+	if err != nil || env.Fresh {
+		e.o.OnBuild(time.Since(begun), err)
+	}
+	return env, err
 }
 
 // zygotes returns the zygotes that forks instances of rev, made when first

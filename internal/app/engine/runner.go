@@ -60,6 +60,7 @@ func (r *runner) startPool(ctx context.Context, rev *deploy.Revision) ([]agent.C
 		Revision: rev.ID, Launcher: zygotes, Admission: admission, Size: r.o.Instances,
 		SyncSlots: res.Concurrency, AsyncSlots: res.Concurrency, Memory: res.MemoryBytes,
 		OnLog: r.o.Logs.Append, Log: r.o.Log,
+		OnStart: r.o.OnStart,
 		OnReady: func(ready instance.Readiness) { zygotes.Observe(ready.Modules, ready.Inherited) },
 	})
 	if err != nil {

@@ -233,6 +233,7 @@ func (s *service) forget(rev *deploy.Revision) {
 	s.giveCode(rev.ID)
 	_, err := s.state.Agent(context.Background(), rev.Agent.ID)
 	if fault.CodeOf(err) == fault.AgentNotFound {
+		s.metrics.Forget(rev.Agent.ID)
 		s.note("data of a deleted agent not removed", os.RemoveAll(filepath.Join(s.o.Data, "data", rev.Agent.ID)))
 	}
 }

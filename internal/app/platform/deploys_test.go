@@ -18,7 +18,6 @@ import (
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/app/engine"
-	"github.com/runagent/runagent/internal/app/platform/folders"
 	"github.com/runagent/runagent/internal/bundle"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/fault"
@@ -71,10 +70,10 @@ func newHouse(t *testing.T) *house {
 // enter starts the platform on a data folder.
 func (h *house) enter(data string) {
 	h.t.Helper()
-	h.service = &service{
-		o:       Options{Data: data, Log: slog.New(slog.DiscardHandler), DrainTimeout: time.Minute, ShutdownTimeout: time.Minute, Idle: time.Hour},
-		folders: folders.Folders{Data: data}, progress: newProgress(), trouble: func(string) error { return nil },
-	}
+	h.service = newService(Options{
+		Data: data, Log: slog.New(slog.DiscardHandler), DrainTimeout: time.Minute, ShutdownTimeout: time.Minute, Idle: time.Hour,
+	})
+	h.trouble = func(string) error { return nil }
 	if err := h.open(h.t.Context()); err != nil {
 		h.t.Fatal(err)
 	}

@@ -30,6 +30,7 @@ import (
 	"github.com/runagent/runagent/internal/server"
 	"github.com/runagent/runagent/internal/store"
 	"github.com/runagent/runagent/internal/store/state"
+	"github.com/runagent/runagent/internal/telemetry"
 	"github.com/runagent/runagent/shim"
 )
 
@@ -125,6 +126,7 @@ type service struct {
 	trouble  func(revision string) error // why one has no instance
 	groups   *cgroup.Tree
 	memory   *memory.Watch
+	metrics  *telemetry.Metrics
 
 	// life ends when deploys under way must.
 	life    context.Context //nolint:containedctx // of all deploys
@@ -138,10 +140,17 @@ type service struct {
 // errStopping is why deploys end that the platform does not wait for.
 var errStopping = errors.New("the platform is stopping; deploy again")
 
+// newService returns a service that does nothing yet.
+func newService(o Options) *service {
+	s := &service{o: o, began: time.Now(), folders: folders.Folders{Data: o.Data}, progress: newProgress()}
+	s.metrics = telemetry.New(telemetry.Options{Version: o.Version, Gauges: s.gauges, Name: s.slug})
+	return s
+}
+
 // Start runs a platform until ctx ends, then lets the calls in flight end and
 // stops everything in reverse. Errors that the operator can mend are *fault.Error.
 func Start(ctx context.Context, o Options) error {
-	s := &service{o: o, began: time.Now(), folders: folders.Folders{Data: o.Data}, progress: newProgress()}
+	s := newService(o)
 	defer func() { s.stop(ctx) }()
 	if err := s.settle(ctx); err != nil {
 		return err
@@ -255,7 +264,7 @@ func (s *service) makeEngine() error {
 	s.own(func(context.Context) { s.groups.Close() })
 	s.engine = engine.New(engine.Options{
 		Groups: s.groups, Home: s.o.Data, Shim: root, Version: s.o.Version, Environ: buildEnviron(s.o.Environ), AgentEnviron: agentEnviron(s.o.Environ),
-		Instances: 1, Deployed: true, Logs: s.logs, Log: s.o.Log,
+		OnBuild: s.metrics.Built, OnStart: s.metrics.Started, Instances: 1, Deployed: true, Logs: s.logs, Log: s.o.Log,
 	})
 	s.own(func(context.Context) { s.note("engine not closed", s.engine.Close()) })
 	s.trouble = s.engine.Trouble
@@ -295,14 +304,14 @@ func (s *service) makeServer(ctx context.Context) error {
 		return err
 	}
 	s.executor = invocation.NewExecutor(invocation.Options{
-		Directory: directory{&s.traffic, s.state}, Invoker: s.standby, Recorder: s.history, Log: s.o.Log,
+		Directory: directory{&s.traffic, s.state}, Invoker: s.standby, Recorder: s.metrics.Record(s.history), Log: s.o.Log,
 	})
 	hosts := []string{}
 	if s.o.Insecure {
 		hosts = []string{"*"}
 	}
 	s.server, err = server.New(server.Options{
-		Executor: s.executor, Agents: s, History: s.history, Logs: s.logs, Log: s.o.Log, Version: s.o.Version,
+		Metrics: s.metrics.Handler(), Executor: s.executor, Agents: s, History: s.history, Logs: s.logs, Log: s.o.Log, Version: s.o.Version,
 		Checks: s.checks, Hosts: hosts, Platform: s,
 		Authenticate: func(key string) error {
 			_, err := keys.Check(key)

@@ -235,6 +235,8 @@ func milliseconds(since time.Time) float64 { return float64(time.Since(since).Mi
 // size writes a number of bytes for people.
 func size(n int64) string {
 	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
 	case n >= 1<<20:
 		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 	case n >= 1<<10:

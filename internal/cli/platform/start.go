@@ -51,7 +51,7 @@ func (d *Desk) newPlatformCommand() *cobra.Command {
 		Args:    d.upTo(0, 0, ""),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(d.newPlatformStartCommand(), d.newBackupCommand(), d.newRestoreCommand())
+	cmd.AddCommand(d.newPlatformStartCommand(), d.newPlatformStatusCommand(), d.newBackupCommand(), d.newRestoreCommand())
 	return cmd
 }
 

@@ -24,6 +24,7 @@ type Platform interface {
 	Deploys
 	Lifecycle
 	Secrets
+	Node
 }
 
 // Bundles keeps bundles by their digests.

@@ -176,6 +176,15 @@ func (c *Client) fetch(ctx context.Context, r request, into any) error {
 	return nil
 }
 
+// PlatformStatus returns how the platform is.
+func (c *Client) PlatformStatus(ctx context.Context) (*api.PlatformStatus, error) {
+	var s api.PlatformStatus
+	if err := c.fetch(ctx, request{method: http.MethodGet, path: []string{"v1", "platform"}}, &s); err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
 // Health returns how the server is. A server that says of itself that it is
 // unhealthy is an answer, not an error.
 func (c *Client) Health(ctx context.Context) (*api.Health, error) {

@@ -51,6 +51,29 @@ func inside(t *testing.T, dir string) string {
 	return strings.Join(names, " ")
 }
 
+func TestUsageCountsSharedFilesOnce(t *testing.T) {
+	t.Parallel()
+	f := Folders{Data: t.TempDir()}
+	for name, size := range map[string]int{
+		"bundles/a": 10, "code/r/main.py": 20, "envs/e/lib": 300, "data/a/kept": 4000, "state.db": 50000, "history.db-wal": 1, "lock": 7,
+	} {
+		path := filepath.Join(f.Data, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Link(filepath.Join(f.Data, "envs/e/lib"), filepath.Join(f.Data, "envs/lib")); err != nil {
+		t.Fatal(err)
+	}
+	u, err := f.Usage(t.Context())
+	if err != nil || u.Bundles != 10 || u.Code != 20 || u.Environments != 300 || u.Data != 4000 || u.Databases != 50001 || u.Free <= 0 {
+		t.Errorf("%+v, %v", u, err)
+	}
+}
+
 func TestBundlesAreStoredWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	f := newFolders(t)

@@ -13,6 +13,26 @@ func Total() int64 {
 	return total
 }
 
+// Free is what this machine has left, in bytes.
+func Free() int64 {
+	left, _ := free()
+	return left
+}
+
+// Own is what this process takes, shared pages divided by who shares them.
+func Own() int64 {
+	raw, err := os.ReadFile("/proc/self/smaps_rollup")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(raw), "\nPss:")
+	if fields := strings.Fields(rest); len(fields) > 0 {
+		kib, _ := strconv.ParseInt(fields[0], 10, 64) // the kernel's own number
+		return kib << 10
+	}
+	return 0
+}
+
 // free says what the machine has left, and has in all; 0 and 0 where the
 // kernel does not tell as Linux does.
 func free() (left, total int64) {

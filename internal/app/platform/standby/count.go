@@ -1,0 +1,30 @@
+package standby
+
+// Count is how many revisions are in each tier of readiness, and how many calls
+// wait for one to wake.
+type Count struct{ Hot, Warm, Cold, Waiting int }
+
+// Count counts.
+func (s *Pools) Count() (c Count) {
+	s.mu.Lock()
+	places := make([]*place, 0, len(s.places))
+	for _, p := range s.places {
+		places = append(places, p)
+	}
+	s.mu.Unlock()
+	for _, p := range places {
+		p.mu.Lock()
+		up, waiting, rev := p.phase == awake, p.sleepers, p.rev
+		p.mu.Unlock()
+		c.Waiting += waiting
+		switch {
+		case up:
+			c.Hot++
+		case s.o.Machine.Warm(rev):
+			c.Warm++
+		default:
+			c.Cold++
+		}
+	}
+	return c
+}
