@@ -39,7 +39,7 @@ type Desk struct {
 // Commands returns the commands.
 func (d *Desk) Commands() []*cobra.Command {
 	return []*cobra.Command{
-		d.newPlatformCommand(), d.newLoginCommand(), d.newDeployCommand(), d.newStatusCommand(), d.newRevisionsCommand(),
+		d.newPlatformCommand(), d.newLoginCommand(), d.newContextCommand(), d.newDeployCommand(), d.newStatusCommand(), d.newRevisionsCommand(),
 		d.newRollbackCommand(), d.newStopCommand(), d.newStartCommand(), d.newDeleteCommand(),
 		d.newSecretsCommand(),
 	}

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // fileName is the file, in RUNAGENT_HOME.
@@ -42,13 +44,38 @@ func Load(home string) (Contexts, error) {
 	return c, nil
 }
 
+// Names returns the platforms that are known, sorted.
+func (c Contexts) Names() []string { return slices.Sorted(maps.Keys(c.Keys)) }
+
 // Add keeps a platform and makes it the current one.
 func Add(home, url, key string) error {
+	return change(home, func(c *Contexts) { c.Current, c.Keys[url] = url, key })
+}
+
+// Use makes a platform that is known the current one.
+func Use(home, url string) error {
+	return change(home, func(c *Contexts) { c.Current = url })
+}
+
+// Remove forgets a platform with its key. Where it was the current one, there
+// is none then.
+func Remove(home, url string) error {
+	return change(home, func(c *Contexts) {
+		delete(c.Keys, url)
+		if c.Current == url {
+			c.Current = ""
+		}
+	})
+}
+
+// change keeps what do changes, in a new file: so it never has another mode,
+// and is never half.
+func change(home string, do func(*Contexts)) error {
 	c, err := Load(home)
 	if err != nil {
 		return err
 	}
-	c.Current, c.Keys[url] = url, key
+	do(&c)
 	text, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
 		return fmt.Errorf("keep login: %w", err)
@@ -56,7 +83,6 @@ func Add(home, url, key string) error {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return fmt.Errorf("keep login: %w", err)
 	}
-	// A new file, so that it never has another mode, and is never half.
 	temp, err := os.CreateTemp(home, fileName+"-*")
 	if err != nil {
 		return fmt.Errorf("keep login: %w", err)
