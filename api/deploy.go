@@ -11,12 +11,31 @@ type Bundle struct {
 	Files  int   `json:"files"`
 }
 
+// Upload is how much a platform has of a bundle whose upload broke off.
+type Upload struct {
+	Bytes int64 `json:"uploaded_bytes" doc:"Where to go on: Content-Range: bytes N-…"`
+}
+
+// Limits are what a platform lets in.
+type Limits struct {
+	Bundle BundleLimits `json:"bundle"`
+}
+
+// BundleLimits bound a bundle.
+type BundleLimits struct {
+	Packed int64 `json:"packed_bytes" doc:"The bundle itself, as it travels."`
+	Bytes  int64 `json:"bytes" doc:"What is in it."`
+	Files  int   `json:"files"`
+}
+
 // DeployRequest asks for a new revision of an agent.
 type DeployRequest struct {
 	Digest  string `json:"digest" doc:"The bundle, which was uploaded before."`
 	Message string `json:"message,omitempty" doc:"What changed, for people."`
 	// Env are plain variables, which the agent sees; they win over the manifest's.
 	Env map[string]string `json:"env,omitempty" doc:"Plain variables for the agent; no secrets."`
+	// Rebuild installs requirements again that are known to fail.
+	Rebuild bool `json:"rebuild,omitempty" doc:"Install once more what is known to fail."`
 }
 
 // RollbackRequest asks for a revision that served before.

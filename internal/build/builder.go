@@ -31,6 +31,17 @@ type Options struct {
 	// Progress is told each line of the installer; nil tells nobody. It is
 	// called from one goroutine at a time for each Build.
 	Progress func(line string)
+	// Deployed says that folders come from elsewhere and environments outlive
+	// them: what is not locked is locked first, local packages must lie in the
+	// folder and are copied, and a build that can't succeed is not tried twice.
+	Deployed bool
+	// Slots is how many environments are installed at once; 0 for any number.
+	Slots int
+	// Bounds are those of one installation.
+	Bounds Bounds
+	// Room is asked before each whether there is room for it, and told whether
+	// no other is under way; nil always has.
+	Room func(alone bool) error
 }
 
 // Builder builds environments. It is safe for concurrent use, also beside
@@ -40,8 +51,10 @@ type Options struct {
 type Builder struct {
 	o Options
 
-	mu   sync.Mutex          // guards used
-	used map[string]*os.File // the marks of use, by key
+	slots chan struct{} // nil for any number
+
+	mu   sync.Mutex // guards used
+	used map[string]*usage
 }
 
 // New returns a Builder. The caller closes it.
@@ -49,7 +62,11 @@ func New(o Options) *Builder {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
-	return &Builder{o: o, used: map[string]*os.File{}}
+	b := &Builder{o: o, used: map[string]*usage{}}
+	if o.Slots > 0 {
+		b.slots = make(chan struct{}, o.Slots)
+	}
+	return b
 }
 
 // Request says for what to build.
@@ -64,6 +81,16 @@ type Request struct {
 	// Progress is told each line of the installer instead of Options.Progress,
 	// unless it is nil.
 	Progress func(line string)
+	// Agent is whose environment it is, Vars are that agent's variables: what
+	// the requirements refer to as ${NAME}, and settings of indexes, are handed
+	// to the installer and never shown.
+	Agent string
+	Vars  map[string]string
+	// Lock is the digest of the lock that an earlier Build returned: exactly
+	// the same is installed, if that lock is still there.
+	Lock string
+	// Again tries once more what is known to fail.
+	Again bool
 }
 
 // Env is a ready environment.
@@ -76,6 +103,9 @@ type Env struct {
 	Key string
 	// Dir is the environment's folder, "" where nothing is required.
 	Dir string
+	// Lock is the digest of the lock that was made for it, "" where the author
+	// has locked the requirements, and where nobody has. See LockFile.
+	Lock string
 	// Fresh says that this call built it; Took is how long that was.
 	Fresh bool
 	Took  time.Duration
@@ -93,13 +123,21 @@ func (b *Builder) Build(ctx context.Context, req Request) (*Env, error) {
 	if p.kind == nothing {
 		return &Env{Python: req.Python, Key: p.key}, nil
 	}
+	if !req.Again {
+		if err := b.known(p); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.settle(ctx, p, req.Lock); err != nil {
+		return nil, b.remember(p, err)
+	}
 	if err := b.use(ctx, p.key, p.tell); err != nil {
 		return nil, fmt.Errorf("mark environment as used: %w", err)
 	}
 	if env, ok := b.ready(p); ok {
 		return env, nil
 	}
-	lock, err := b.lock(ctx, p)
+	lock, err := b.lock(ctx, p.key, p.tell)
 	if err != nil {
 		return nil, fmt.Errorf("lock environment: %w", err)
 	}
@@ -107,11 +145,46 @@ func (b *Builder) Build(ctx context.Context, req Request) (*Env, error) {
 	if env, ok := b.ready(p); ok { // another process has built it meanwhile
 		return env, nil
 	}
-	return b.fresh(ctx, p, lock)
+	env, err := b.fresh(ctx, p, lock)
+	return env, b.remember(p, err)
+}
+
+// enter waits for a slot, and asks for room; leave gives the slot back.
+func (b *Builder) enter(ctx context.Context, tell func(string)) (leave func(), err error) {
+	if leave, err = b.slot(ctx, tell); err != nil || b.o.Room == nil {
+		return leave, err
+	}
+	if err := b.o.Room(len(b.slots) <= 1); err != nil {
+		leave()
+		return nil, err
+	}
+	return leave, nil
+}
+
+func (b *Builder) slot(ctx context.Context, tell func(string)) (leave func(), err error) {
+	if b.slots == nil {
+		return func() {}, nil
+	}
+	select {
+	case b.slots <- struct{}{}:
+	default:
+		tell(fmt.Sprintf("waiting until one of the %d environments being installed is ready", cap(b.slots)))
+		select {
+		case b.slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	return func() { <-b.slots }, nil
 }
 
 // fresh builds the environment of p from nothing, under its lock.
 func (b *Builder) fresh(ctx context.Context, p *plan, lock *os.File) (*Env, error) {
+	leave, err := b.enter(ctx, p.tell)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	begun := time.Now()
 	dir := b.dir(p)
 	if err := os.RemoveAll(dir); err != nil {
@@ -127,7 +200,7 @@ func (b *Builder) fresh(ctx context.Context, p *plan, lock *os.File) (*Env, erro
 		}
 		return nil, err
 	}
-	return &Env{Python: in, Key: p.key, Dir: dir, Fresh: true, Took: time.Since(begun)}, nil
+	return &Env{Python: in, Key: p.key, Dir: dir, Lock: p.lock, Fresh: true, Took: time.Since(begun)}, nil
 }
 
 func (b *Builder) envs() string { return filepath.Join(b.o.Home, "envs") }
@@ -151,7 +224,7 @@ func (b *Builder) ready(p *plan) (*Env, bool) {
 		return nil, false
 	}
 	in.Origin = python.Built
-	return &Env{Python: &in, Key: p.key, Dir: dir}, true
+	return &Env{Python: &in, Key: p.key, Dir: dir, Lock: p.lock}, true
 }
 
 // remembered is an Interpreter as the marker holds it: all fields.

@@ -264,7 +264,7 @@ func TestBuildWaitsForAnotherProcessOnlyWhileCtxLives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	held, err := New(Options{Home: home}).lock(t.Context(), p)
+	held, err := New(Options{Home: home}).lock(t.Context(), p.key, p.tell)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +328,7 @@ func TestBuildStartsOverWhenTheInterpreterIsGone(t *testing.T) {
 
 func TestInstallEnvDropsWhatMisleads(t *testing.T) {
 	t.Parallel()
-	got := installEnv([]string{"PIP_TARGET=/x", "VIRTUAL_ENV=/y", "PIP_INDEX_URL=z", "HOME=/h"}, "/env")
+	got := New(Options{Environ: []string{"PIP_TARGET=/x", "VIRTUAL_ENV=/y", "PIP_INDEX_URL=z", "HOME=/h"}}).installEnv(&plan{}, "/env", "/env.tmp")
 	for _, want := range []string{"PIP_INDEX_URL=z", "HOME=/h", "UV_PROJECT_ENVIRONMENT=/env"} {
 		if !slices.Contains(got, want) {
 			t.Errorf("installEnv lacks %s: %q", want, got)

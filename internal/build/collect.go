@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,12 @@ const (
 	// that who comes back finds theirs.
 	keepNewest = 3
 	usedSuffix = ".used"
+	// scratchSuffix ends the names of folders for temporary files, and
+	// keepScratch is how old one must be that nobody can be using.
+	scratchSuffix = ".tmp"
+	keepScratch   = 6 * time.Hour
+	// startLimit is longer than it takes from a Build to the first process.
+	startLimit = 30 * time.Minute
 )
 
 // use marks the environment as used by this Builder until Close, so that no
@@ -26,11 +33,12 @@ const (
 // that of the last use; the kernel takes it back however this process dies.
 func (b *Builder) use(ctx context.Context, key string, tell func(string)) error {
 	b.mu.Lock()
-	_, held := b.used[key]
-	b.mu.Unlock()
-	if held {
+	if held := b.used[key]; held != nil {
+		held.since = time.Now()
+		b.mu.Unlock()
 		return nil
 	}
+	b.mu.Unlock()
 	if err := os.MkdirAll(b.envs(), 0o700); err != nil {
 		return fmt.Errorf("make the folder: %w", err)
 	}
@@ -48,8 +56,14 @@ func (b *Builder) use(ctx context.Context, key string, tell func(string)) error 
 	if b.used[key] != nil { // another call was faster
 		return file.Close()
 	}
-	b.used[key] = file
+	b.used[key] = &usage{file, time.Now()}
 	return nil
+}
+
+// usage is the mark that an environment is used, and since when.
+type usage struct {
+	*os.File
+	since time.Time
 }
 
 // Close ends the use of all environments that Build gave. It does not end
@@ -58,9 +72,9 @@ func (b *Builder) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var errs []error
-	for key, file := range b.used {
-		touch(file.Name())
-		errs = append(errs, file.Close())
+	for key, u := range b.used {
+		touch(u.Name())
+		errs = append(errs, u.Close())
 		delete(b.used, key)
 	}
 	return errors.Join(errs...)
@@ -79,31 +93,115 @@ type idle struct {
 	used time.Time
 }
 
+// Needs says which environments are needed, by their keys, where the builder's
+// own memory of what it gave is too long: it runs for ever.
+type Needs struct {
+	// Used have processes. All others that were given longer ago than a start
+	// may take are given back.
+	Used []string
+	// Live are those of revisions that are called: they go only where the disk
+	// is short, and are made again when they are called.
+	Live []string
+	// Short says that the disk is short: while it says so, what is not used is
+	// removed however short that has been, the longest first. nil never does.
+	Short func() bool
+}
+
 // Collect removes the environments that nobody has used for 14 days before
 // now, the three used last aside, and returns their keys. One that a living
 // Builder uses, of whatever process, stays.
 func (b *Builder) Collect(now time.Time) (removed []string, err error) {
+	return b.collect(now, Needs{})
+}
+
+// CollectBut is Collect where it is known what is needed.
+func (b *Builder) CollectBut(now time.Time, needs Needs) (removed []string, err error) {
+	b.release(now, needs.Used)
+	return b.collect(now, needs)
+}
+
+// release gives back the environments that are not among the used ones.
+func (b *Builder) release(now time.Time, used []string) {
 	b.mu.Lock()
-	for _, file := range b.used {
-		touch(file.Name())
+	defer b.mu.Unlock()
+	for key, u := range b.used {
+		if !slices.Contains(used, key) && now.Sub(u.since) > startLimit {
+			_ = u.Close() // the lock goes with the file
+			delete(b.used, key)
+		}
+	}
+}
+
+func (b *Builder) collect(now time.Time, needs Needs) (removed []string, err error) {
+	b.mu.Lock()
+	for _, u := range b.used {
+		touch(u.Name())
 	}
 	b.mu.Unlock()
 	all, err := b.idle()
-	if err != nil || len(all) <= keepNewest {
-		return nil, err
-	}
-	var errs []error
-	for _, env := range all[keepNewest:] {
-		if now.Sub(env.used) < keepUnused {
-			continue
-		}
+	errs := []error{err, b.sweep(now)}
+	drop := func(env idle) {
 		gone, err := b.remove(env)
 		if gone {
 			removed = append(removed, env.key)
 		}
 		errs = append(errs, err)
 	}
+	for _, env := range all[min(keepNewest, len(all)):] {
+		if now.Sub(env.used) >= keepUnused && live(needs, env) == 0 {
+			drop(env)
+		}
+	}
+	slices.SortStableFunc(all, func(x, y idle) int { // the longest unused first, what is live last
+		return cmp.Or(cmp.Compare(live(needs, x), live(needs, y)), x.used.Compare(y.used))
+	})
+	for _, env := range all {
+		if needs.Short == nil || !needs.Short() {
+			break
+		}
+		if !slices.Contains(removed, env.key) {
+			drop(env)
+		}
+	}
 	return removed, errors.Join(errs...)
+}
+
+func live(needs Needs, env idle) int {
+	if slices.Contains(needs.Live, env.key) {
+		return 1
+	}
+	return 0
+}
+
+// sweep removes what belongs to no environment: temporary folders of those who
+// were killed, and what is known of requirements that nobody has asked for.
+func (b *Builder) sweep(now time.Time) error {
+	entries, err := os.ReadDir(b.envs())
+	if missing(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read environments: %w", err)
+	}
+	var errs []error
+	for _, entry := range entries {
+		name := entry.Name()
+		age := time.Duration(0)
+		if info, err := entry.Info(); err == nil {
+			age = now.Sub(info.ModTime())
+		}
+		switch {
+		case scratch(name) && age > keepScratch,
+			(strings.HasSuffix(name, resolvedSuffix) || strings.HasSuffix(name, failedSuffix)) && age > keepUnused:
+			errs = append(errs, os.RemoveAll(filepath.Join(b.envs(), name)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// scratch reports whether a name is that of something temporary.
+func scratch(name string) bool {
+	return strings.HasPrefix(name, ".") || strings.HasSuffix(name, scratchSuffix)
 }
 
 // idle returns all environments, the one used last first.
@@ -117,7 +215,7 @@ func (b *Builder) idle() ([]idle, error) {
 	}
 	var all []idle
 	for _, entry := range entries {
-		if !entry.IsDir() || strings.HasPrefix(entry.Name(), ".") {
+		if !entry.IsDir() || scratch(entry.Name()) {
 			continue
 		}
 		path := filepath.Join(b.envs(), entry.Name()+usedSuffix)

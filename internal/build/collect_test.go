@@ -179,3 +179,60 @@ func TestUseWaitsForTheEndOfARemoval(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestCollectWhereItIsKnownWhatIsNeeded(t *testing.T) {
+	t.Parallel()
+	c := newCellar(t)
+	for key, days := range map[string]int{"a": 1, "b": 2, "c": 3, "live": 90, "used": 90, "old": 90, "given": 90} {
+		c.put(key, days)
+	}
+	b := c.builder()
+	c.use(b, "used")
+	c.use(b, "given")
+	c.date("used", 90)
+	c.date("given", 90)
+	needs := Needs{Used: []string{"used"}, Live: []string{"live"}}
+	collect := func(now time.Time, want ...string) {
+		t.Helper()
+		removed, err := b.CollectBut(now, needs)
+		slices.Sort(removed)
+		if err != nil || !slices.Equal(removed, want) {
+			t.Errorf("removed %v, %v, want %v", removed, err, want)
+		}
+	}
+	collect(c.now, "old") // what was given just now may be about to start
+	// Later what was given and is not used is given back: from then on it ages.
+	collect(c.now.Add(2 * startLimit))
+	collect(c.now.Add(keepUnused+3*startLimit), "b", "c")
+	// Where the disk is short the longest unused go first, what is live last.
+	left := 4
+	needs.Short = func() bool {
+		left--
+		return left >= 0
+	}
+	collect(c.now.Add(keepUnused+3*startLimit), "a", "given", "live")
+}
+
+func TestCollectSweepsWhatBelongsToNone(t *testing.T) {
+	t.Parallel()
+	c := newCellar(t)
+	for name, age := range map[string]time.Duration{
+		".resolve-1": 2 * keepScratch, ".resolve-2": time.Minute, "k.tmp": 2 * keepScratch, "k" + failedSuffix: 2 * keepUnused, "l" + resolvedSuffix: time.Hour,
+	} {
+		path := filepath.Join(c.home, "envs", name)
+		if strings.HasSuffix(name, failedSuffix) || strings.HasSuffix(name, resolvedSuffix) {
+			write(t, path, "x")
+		} else if err := os.MkdirAll(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		at := c.now.Add(-age)
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.collect()
+	entries, err := os.ReadDir(filepath.Join(c.home, "envs"))
+	if err != nil || len(entries) != 2 || entries[0].Name() != ".resolve-2" || entries[1].Name() != "l"+resolvedSuffix {
+		t.Errorf("left %v, %v", entries, err)
+	}
+}

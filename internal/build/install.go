@@ -37,23 +37,37 @@ var misleading = []string{
 
 // install makes the environment of p in dir and returns its interpreter.
 func (b *Builder) install(ctx context.Context, p *plan, dir string, lock *os.File) (*python.Interpreter, error) {
-	work := &installation{
-		plan: p, dir: dir, uv: b.o.UV, lock: lock, environ: installEnv(b.o.Environ, dir), tell: p.tell,
-	}
+	work := b.begin(ctx, p, dir, lock)
+	defer work.end()
 	p.tell(fmt.Sprintf("installing %s for Python %s with %s", p.name(), p.python.Version, b.installer()))
 	steps := work.withPip
 	if b.o.UV != "" {
 		steps = work.withUV
 	}
-	if err := steps(ctx); err != nil {
+	if err := steps(); err != nil {
 		return nil, err
 	}
-	in, err := python.Probe(ctx, filepath.Join(dir, "bin", "python"))
+	in, err := python.Probe(work.ctx, filepath.Join(dir, "bin", "python"))
 	if err != nil {
 		return nil, fmt.Errorf("try the environment: %w", err)
 	}
 	in.Origin = python.Built
 	return in, nil
+}
+
+// begin begins an installation of p's into dir; end must be called.
+func (b *Builder) begin(ctx context.Context, p *plan, dir string, lock *os.File) *installation {
+	scratch := dir + scratchSuffix
+	return &installation{
+		bounded: bind(ctx, b.o.Bounds, dir, scratch), plan: p, dir: dir, scratch: scratch, uv: b.o.UV, lock: lock,
+		environ: b.installEnv(p, dir, scratch), tell: p.tell, home: b.o.Home,
+	}
+}
+
+// end ends an installation and removes what it left besides.
+func (w *installation) end() {
+	w.bounded.end()
+	_ = os.RemoveAll(w.scratch) // the next collection tries again
 }
 
 // name is what the author calls the file that is installed from.
@@ -66,8 +80,11 @@ func (p *plan) name() string {
 
 // installation is one run of an installer.
 type installation struct {
+	*bounded
 	plan    *plan
 	dir     string
+	scratch string // for its temporary files
+	home    string
 	uv      string
 	lock    *os.File
 	environ []string
@@ -76,38 +93,50 @@ type installation struct {
 
 func (w *installation) python() string { return filepath.Join(w.dir, "bin", "python") }
 
-func (w *installation) withUV(ctx context.Context) error {
+func (w *installation) withUV() error {
 	venv := []string{w.uv, "venv", "--quiet", "--no-project", "--python", w.plan.python.Path, w.dir}
-	if err := w.run(ctx, venv); err != nil {
+	if err := w.run(venv); err != nil {
 		return err
 	}
 	if w.plan.kind == locked {
-		return w.run(ctx, []string{w.uv, "sync", "--locked", "--no-dev", "--no-install-project", "--compile-bytecode",
-			"--python", w.python(), "--project", filepath.Dir(w.plan.file)})
+		return w.run(append([]string{w.uv, "sync", "--locked", "--no-dev", "--no-install-project", "--compile-bytecode",
+			"--python", w.python(), "--project", filepath.Dir(w.plan.file)}, w.copied()...))
 	}
-	return w.run(ctx, []string{w.uv, "pip", "install", "--compile-bytecode", "--python", w.python(), "-r", w.plan.file})
+	argv := append([]string{w.uv, "pip", "install", "--compile-bytecode", "--python", w.python()}, w.copied()...)
+	if w.plan.lock != "" {
+		return w.run(append(argv, "--no-deps", "-r", LockFile(w.home, w.plan.lock)))
+	}
+	return w.run(append(argv, "-r", w.plan.file))
 }
 
-func (w *installation) withPip(ctx context.Context) error {
-	if err := w.run(ctx, []string{w.plan.python.Path, "-m", "venv", w.dir}); err != nil {
+// copied keeps an environment from pointing into a folder that does not stay.
+func (w *installation) copied() []string {
+	if w.plan.inside {
+		return []string{"--no-editable"}
+	}
+	return nil
+}
+
+func (w *installation) withPip() error {
+	if err := w.run([]string{w.plan.python.Path, "-m", "venv", w.dir}); err != nil {
 		return err
 	}
 	file := w.plan.file
 	if w.plan.kind == project {
 		var err error
-		if file, err = w.dependencies(ctx); err != nil {
+		if file, err = w.dependencies(); err != nil {
 			return err
 		}
 	}
-	return w.run(ctx, []string{w.python(), "-m", "pip", "install", "--no-input", "--disable-pip-version-check",
+	return w.run([]string{w.python(), "-m", "pip", "install", "--no-input", "--disable-pip-version-check",
 		"--progress-bar", "off", "-r", file})
 }
 
 // dependencies writes those of a pyproject.toml to a file for pip.
-func (w *installation) dependencies(ctx context.Context) (string, error) {
+func (w *installation) dependencies() (string, error) {
 	out := &transcript{tell: func(string) {}}
-	if err := w.start(ctx, []string{w.python(), "-c", listDependencies, w.plan.file}, out); err != nil {
-		return "", w.explain(ctx, "read pyproject.toml", err, out)
+	if err := w.start([]string{w.python(), "-c", listDependencies, w.plan.file}, out); err != nil {
+		return "", w.explain("read pyproject.toml", err, out)
 	}
 	path := filepath.Join(w.dir, "dependencies.txt")
 	if err := os.WriteFile(path, []byte(strings.Join(out.all, "\n")+"\n"), 0o600); err != nil {
@@ -117,10 +146,10 @@ func (w *installation) dependencies(ctx context.Context) (string, error) {
 }
 
 // run runs one step of the installer and tells each of its lines.
-func (w *installation) run(ctx context.Context, argv []string) error {
+func (w *installation) run(argv []string) error {
 	out := &transcript{tell: w.tell}
-	if err := w.start(ctx, argv, out); err != nil {
-		return w.explain(ctx, strings.Join(commandName(argv), " "), err, out)
+	if err := w.start(argv, out); err != nil {
+		return w.explain(strings.Join(commandName(argv), " "), err, out)
 	}
 	return nil
 }
@@ -128,8 +157,8 @@ func (w *installation) run(ctx context.Context, argv []string) error {
 // start runs argv to its end. The installer is a process group of its own,
 // ended whole with ctx. It inherits the lock: should this process die and an
 // installer live on, nobody builds beside it.
-func (w *installation) start(ctx context.Context, argv []string, out *transcript) error {
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+func (w *installation) start(argv []string, out *transcript) error {
+	cmd := exec.CommandContext(w.ctx, argv[0], argv[1:]...)
 	cmd.Dir = w.plan.dir
 	cmd.Env = w.environ
 	cmd.Stdout, cmd.Stderr = out, out
@@ -141,21 +170,37 @@ func (w *installation) start(ctx context.Context, argv []string, out *transcript
 	// process that owns the thread: it must live as long as the installer.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err := cmd.Run()
+	err := cmd.Start()
+	if err == nil {
+		w.group.Store(int64(cmd.Process.Pid))
+		err = cmd.Wait()
+		w.group.Store(0)
+	}
 	out.flush()
 	return err
 }
 
-// installEnv is environ without what would mislead an installer.
-func installEnv(environ []string, dir string) []string {
-	env := slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
+// installEnv is what an installer gets: the Builder's environment without what
+// would mislead it, and the agent's credentials.
+func (b *Builder) installEnv(p *plan, dir, scratch string) []string {
+	env := slices.DeleteFunc(append(slices.Clone(b.o.Environ), p.vars...), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		return slices.Contains(misleading, name)
 	})
-	return append(env,
+	env = append(env,
 		"UV_PROJECT_ENVIRONMENT="+dir, "UV_PYTHON_DOWNLOADS=never", "UV_NO_PROGRESS=1", "NO_COLOR=1",
-		"PYTHONUNBUFFERED=1", "PIP_DISABLE_PIP_VERSION_CHECK=1",
+		"PYTHONUNBUFFERED=1", "PIP_DISABLE_PIP_VERSION_CHECK=1", "GIT_TERMINAL_PROMPT=0",
 	)
+	if !b.o.Deployed {
+		return env
+	}
+	if os.MkdirAll(scratch, 0o700) == nil {
+		env = append(env, "TMPDIR="+scratch)
+	}
+	if !slices.ContainsFunc(env, func(entry string) bool { return strings.HasPrefix(entry, "UV_CACHE_DIR=") }) {
+		env = append(env, "UV_CACHE_DIR="+filepath.Join(b.o.Home, "cache", "uv"))
+	}
+	return append(env, "UV_LINK_MODE=hardlink")
 }
 
 // commandName is the part of argv that says what was run: "uv pip install".

@@ -14,18 +14,18 @@ import (
 // flock can wait by itself, but then nothing can end the wait.
 const retryLock = 50 * time.Millisecond
 
-// lock takes the lock of p's environment, waiting while another process
+// lock takes the lock of the environment key, waiting while another process
 // builds it. Closing the file frees it. The file stays: removing it would let
 // two processes hold locks on two files of one name.
-func (b *Builder) lock(ctx context.Context, p *plan) (*os.File, error) {
+func (b *Builder) lock(ctx context.Context, key string, tell func(string)) (*os.File, error) {
 	if err := os.MkdirAll(b.envs(), 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder: %w", err)
 	}
-	file, err := os.OpenFile(filepath.Join(b.envs(), p.key+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := os.OpenFile(filepath.Join(b.envs(), key+".lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", err)
 	}
-	if err := b.take(ctx, file, syscall.LOCK_EX, "another process is installing the same requirements; waiting for it", p.tell); err != nil {
+	if err := b.take(ctx, file, syscall.LOCK_EX, "another process is installing the same requirements; waiting for it", tell); err != nil {
 		file.Close()
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/runtime/python"
@@ -34,8 +35,29 @@ type plan struct {
 	dir    string // the agent's folder
 	file   string // absolute: what the installer is given
 	python *python.Interpreter
-	key    string
-	tell   func(line string)
+	// inputs is the digest of what was asked for; key that of what is
+	// installed: the same, or with the lock.
+	inputs, key string
+	tell        func(line string)
+	// inside refuses local packages outside of dir.
+	inside bool
+	// found is what reading the requirements has shown.
+	found findings
+	// vars are what of the agent's variables the installer gets.
+	vars []string
+	mask *strings.Replacer
+	// lock is the digest of the lock that is installed from, "" for none.
+	lock string
+}
+
+// findings are what requirements say beside what is required.
+type findings struct {
+	// hashed says that a requirement names its hashes: it is locked.
+	hashed bool
+	// options are lines for the installer, such as --extra-index-url.
+	options []string
+	// refers are the ${NAME} that stand anywhere.
+	refers []string
 }
 
 // plan reads what req asks for. It starts no process.
@@ -44,7 +66,7 @@ func (b *Builder) plan(req Request) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the folder: %w", err)
 	}
-	p := &plan{dir: dir, python: req.Python, tell: b.o.Progress}
+	p := &plan{dir: dir, python: req.Python, tell: b.o.Progress, inside: b.o.Deployed, mask: strings.NewReplacer()}
 	if req.Progress != nil {
 		p.tell = req.Progress
 	}
@@ -60,7 +82,7 @@ func (b *Builder) plan(req Request) (*plan, error) {
 			return nil, err
 		}
 	}
-	return p, p.digest(b.installer())
+	return p, p.digest(b.installer(), req)
 }
 
 // refuseSources refuses what pip would take from an index under the same name.
@@ -161,7 +183,7 @@ func (p *plan) take(path string) error {
 
 // digest sets the key: a change of anything that decides what gets installed
 // changes it.
-func (p *plan) digest(installer string) error {
+func (p *plan) digest(installer string, req Request) error {
 	h := sha256.New()
 	add(h, "format", formatVersion)
 	add(h, "python", p.python.Version.String())
@@ -174,24 +196,38 @@ func (p *plan) digest(installer string) error {
 	if err := p.addContent(h); err != nil {
 		return err
 	}
-	p.key = hex.EncodeToString(h.Sum(nil)[:16])
+	if p.credentials(req.Vars) {
+		add(h, "agent", req.Agent) // what it may read, others may not
+	}
+	p.inputs = hex.EncodeToString(h.Sum(nil)[:16])
+	p.key = p.inputs
 	return nil
 }
 
 func (p *plan) addContent(h io.Writer) error {
 	switch p.kind {
 	case requirements:
-		return newReader(h, p.dir).file(p.file, 0)
+		return p.reader(h).file(p.file, 0)
 	case project:
-		return addProject(h, p.file)
+		return p.addProject(h, p.file)
 	case locked:
-		if err := addProject(h, filepath.Join(filepath.Dir(p.file), "pyproject.toml")); err != nil {
+		if err := p.addProject(h, filepath.Join(filepath.Dir(p.file), "pyproject.toml")); err != nil {
 			return err
 		}
-		return addFile(h, p.file)
+		return p.addLock(h)
 	default:
 		return nil
 	}
+}
+
+// reader returns a reader of requirements whose findings are p's.
+func (p *plan) reader(h io.Writer) *reader {
+	r := newReader(h, p.dir)
+	r.found = &p.found
+	if p.inside {
+		r.inside = p.dir
+	}
+	return r
 }
 
 // add writes a named value so that no two lists of values write the same.

@@ -85,7 +85,7 @@ func tables(value any) []map[string]any {
 }
 
 // addProject adds a pyproject.toml and the local packages that it names.
-func addProject(h io.Writer, path string) error {
+func (p *plan) addProject(h io.Writer, path string) error {
 	if err := addFile(h, path); err != nil {
 		return err
 	}
@@ -93,9 +93,11 @@ func addProject(h io.Writer, path string) error {
 	if err != nil {
 		return err
 	}
-	r := newReader(h, filepath.Dir(path))
+	r := p.reader(h)
+	r.dir = filepath.Dir(path)
 	if m.Project != nil {
 		for _, requirement := range m.Project.Dependencies {
+			r.note(requirement)
 			if local, ok := r.local(requirement); ok {
 				if err := r.tree(local, requirement); err != nil {
 					return err
@@ -110,6 +112,33 @@ func addProject(h io.Writer, path string) error {
 		}
 		if err := add(r.absolute(s.path), requirement); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// addLock adds a uv.lock, whose local packages must lie inside, too.
+func (p *plan) addLock(h io.Writer) error {
+	if err := addFile(h, p.file); err != nil || !p.inside {
+		return err
+	}
+	var lock struct {
+		Package []struct {
+			Name   string         `toml:"name"`
+			Source map[string]any `toml:"source"`
+		} `toml:"package"`
+	}
+	if _, err := toml.DecodeFile(p.file, &lock); err != nil {
+		return fault.New(fault.Validation, "uv.lock: %w", err).WithSuggestion("Write it again with `uv lock`.")
+	}
+	r := p.reader(h)
+	for _, pkg := range lock.Package {
+		for _, kind := range []string{"editable", "directory", "path", "virtual"} {
+			if path, ok := pkg.Source[kind].(string); ok {
+				if err := r.within(r.absolute(path), pkg.Name+" = "+path); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil

@@ -26,6 +26,7 @@ var (
 	editable = regexp.MustCompile(`^(?:-e|--editable)[\s=]+(.+)$`)
 	named    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?\s*@\s*(.+)$`)
 	archive  = regexp.MustCompile(`\.(whl|zip|tar\.gz|tgz|tar\.bz2)$`)
+	referred = regexp.MustCompile(`\$\{([A-Z_][A-Z0-9_]*)\}`) // as installers read it
 )
 
 // reader writes requirements, and everything local that they refer to, to a
@@ -34,10 +35,13 @@ type reader struct {
 	out  io.Writer
 	dir  string // local paths are relative to it, as for pip run there
 	seen map[string]bool
+	// inside is the folder that nothing local may lie outside of, "" for none.
+	inside string
+	found  *findings
 }
 
 func newReader(out io.Writer, dir string) *reader {
-	return &reader{out: out, dir: dir, seen: map[string]bool{}}
+	return &reader{out: out, dir: dir, seen: map[string]bool{}, found: &findings{}}
 }
 
 // file adds a requirements or constraints file and what it includes.
@@ -54,6 +58,7 @@ func (r *reader) file(path string, depth int) error {
 		return fault.New(fault.Validation, "can't read requirements %s: %w", r.short(path), err)
 	}
 	add(r.out, "requirements", string(text))
+	r.note(string(text))
 	for line := range strings.Lines(strings.ReplaceAll(string(text), "\\\n", " ")) {
 		if err := r.line(strings.TrimSpace(comment.ReplaceAllString(strings.TrimRight(line, "\r\n"), "")), path, depth); err != nil {
 			return err
@@ -71,6 +76,9 @@ func (r *reader) line(line, from string, depth int) error {
 		if !filepath.IsAbs(target) {
 			target = filepath.Join(filepath.Dir(from), target)
 		}
+		if err := r.within(target, line); err != nil {
+			return err
+		}
 		return r.file(target, depth+1)
 	}
 	if m := editable.FindStringSubmatch(line); m != nil {
@@ -82,7 +90,30 @@ func (r *reader) line(line, from string, depth int) error {
 	if path, ok := r.local(line); ok {
 		return r.tree(path, line)
 	}
+	if strings.HasPrefix(line, "-") {
+		r.found.options = append(r.found.options, line)
+	}
 	return nil
+}
+
+// note looks at a text of requirements for what concerns the installer.
+func (r *reader) note(text string) {
+	r.found.hashed = r.found.hashed || strings.Contains(text, "--hash=") || strings.Contains(text, "--hash ")
+	for _, m := range referred.FindAllStringSubmatch(text, -1) {
+		r.found.refers = append(r.found.refers, m[1])
+	}
+}
+
+// within refuses a path outside of the folder, where that matters.
+func (r *reader) within(path, requirement string) error {
+	if r.inside == "" {
+		return nil
+	}
+	if rel, err := filepath.Rel(r.inside, path); err == nil && filepath.IsLocal(rel) {
+		return nil
+	}
+	return fault.New(fault.Validation, "requirement %q leads out of the agent's folder, of which alone the platform has a copy", requirement).
+		WithSuggestion("Move what it names into the folder, or publish it to an index or a git repository.")
 }
 
 // local returns the path that a requirement means, if it means one.
@@ -122,6 +153,9 @@ func (r *reader) absolute(path string) string {
 // editable adds a package that stays where it is: its place, and the files
 // that say what it requires. Its code is read in place and needs no rebuild.
 func (r *reader) editable(path, requirement string) error {
+	if r.inside != "" {
+		return r.tree(path, requirement) // copied, for the folder does not stay
+	}
 	if stat, err := os.Stat(path); err != nil || !stat.IsDir() {
 		return refuseLocal(requirement, path)
 	}
@@ -138,6 +172,9 @@ func (r *reader) editable(path, requirement string) error {
 
 // tree adds a local archive, or every file of a local package.
 func (r *reader) tree(path, requirement string) error {
+	if err := r.within(path, requirement); err != nil {
+		return err
+	}
 	files, size := 0, int64(0)
 	err := filepath.WalkDir(path, func(p string, entry fs.DirEntry, err error) error {
 		if err != nil {

@@ -45,7 +45,7 @@ func TestTranscriptIsBounded(t *testing.T) {
 
 func TestExplainAdvises(t *testing.T) {
 	t.Parallel()
-	w := &installation{plan: &plan{dir: "/a", file: "/a/requirements.txt"}}
+	w := &installation{bounded: bind(t.Context(), Bounds{}), plan: &plan{dir: "/a", file: "/a/requirements.txt", mask: strings.NewReplacer()}}
 	for output, want := range map[string]string{
 		"ERROR: No matching distribution found for x":                         "name and version",
 		"x was not found in the package registry":                             "name and version",
@@ -60,7 +60,7 @@ func TestExplainAdvises(t *testing.T) {
 	} {
 		out := &transcript{tell: func(string) {}}
 		fmt.Fprintln(out, output)
-		err := w.explain(t.Context(), "pip install", errors.New("exit status 1"), out)
+		err := w.explain("pip install", errors.New("exit status 1"), out)
 		if fe := fault.As(err); fe == nil || !strings.Contains(fe.Suggestion, want) || !strings.Contains(fe.Message, output) {
 			t.Errorf("explain(%q) = %v, suggestion %q, want %q", output, err, fe.Suggestion, want)
 		}

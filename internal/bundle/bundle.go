@@ -17,6 +17,9 @@ import (
 // MediaType is a bundle's content type on the wire.
 const MediaType = "application/zstd"
 
+// Suffix ends the names of bundles that are kept.
+const Suffix = ".tar.zst"
+
 // digestPrefix begins every digest.
 const digestPrefix = "sha256:"
 
@@ -31,7 +34,8 @@ type Limits struct {
 // DefaultLimits are those that hold unless the operator gives others.
 func DefaultLimits() Limits { return Limits{Packed: 250 << 20, Bytes: 1 << 30, Files: 50_000} }
 
-func (l Limits) withDefaults() Limits {
+// OrDefault returns l with the defaults in place of zero values.
+func (l Limits) OrDefault() Limits {
 	d := DefaultLimits()
 	if l.Packed <= 0 {
 		l.Packed = d.Packed
@@ -62,7 +66,7 @@ func ValidDigest(text string) bool {
 
 // FileName is the name under which a bundle is kept. The digest must be valid.
 func FileName(digest string) string {
-	return strings.TrimPrefix(digest, digestPrefix) + ".tar.zst"
+	return strings.TrimPrefix(digest, digestPrefix) + Suffix
 }
 
 // overFiles and overBytes say which limit is exceeded.
@@ -76,6 +80,12 @@ func (l Limits) overBytes() error {
 		WithSuggestion("Name what the agent does not need in .runagentignore.")
 }
 
+// PackedLimit is how large a bundle may be.
+func (l Limits) PackedLimit() int64 { return l.OrDefault().Packed }
+
+// OverPacked says that a bundle is too large.
+func (l Limits) OverPacked() error { return l.OrDefault().overPacked() }
+
 func (l Limits) overPacked() error {
 	return fault.New(fault.PayloadTooLarge, "the bundle is larger than %d MiB", l.Packed>>20).
 		WithSuggestion("Name what the agent does not need in .runagentignore.")
@@ -83,4 +93,4 @@ func (l Limits) overPacked() error {
 
 // DigestOf is the digest of the bundle that is kept under the name file, which
 // may be no such name: see ValidDigest.
-func DigestOf(file string) string { return digestPrefix + strings.TrimSuffix(file, ".tar.zst") }
+func DigestOf(file string) string { return digestPrefix + strings.TrimSuffix(file, Suffix) }

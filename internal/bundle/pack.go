@@ -43,7 +43,7 @@ type entry struct {
 // look like secrets, links that lead out of the folder, and a folder over the
 // limits.
 func Pack(ctx context.Context, dir string, w io.Writer, o PackOptions) (Summary, error) {
-	o.Limits = o.Limits.withDefaults()
+	o.Limits = o.Limits.OrDefault()
 	root, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return Summary{}, fmt.Errorf("pack %s: %w", dir, err)

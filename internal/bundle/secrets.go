@@ -53,9 +53,17 @@ func looksSecret(rel string, head []byte) string {
 	if secretNames.MatchString(path.Base(rel)) {
 		return "by its name"
 	}
+	if what := LooksSecret(string(head)); what != "" {
+		return "it holds " + what
+	}
+	return ""
+}
+
+// LooksSecret says which kind of secret a text looks like or holds, or "".
+func LooksSecret(text string) string {
 	for _, s := range secretTexts {
-		if s.pattern.Match(head) {
-			return "it holds " + s.what
+		if s.pattern.MatchString(text) {
+			return s.what
 		}
 	}
 	return ""

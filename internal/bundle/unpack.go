@@ -83,7 +83,7 @@ func place(root *os.Root, h *tar.Header, content io.Reader) error {
 
 // walk calls visit with each entry of a bundle, after it was found harmless.
 func walk(r io.Reader, limits Limits, visit func(*tar.Header, io.Reader) error) (Summary, error) {
-	limits = limits.withDefaults()
+	limits = limits.OrDefault()
 	packed := &meter{r: r, limit: limits.Packed, over: limits.overPacked}
 	plain, err := zstd.NewReader(packed, zstd.WithDecoderMaxWindow(windowSize), zstd.WithDecoderConcurrency(1))
 	if err != nil {

@@ -34,6 +34,8 @@ type Revision struct {
 	CreatedAt   time.Time
 	// Progress is told each step of the build; nil tells nobody.
 	Progress func(text string)
+	// Rebuild builds an environment again that is known to fail.
+	Rebuild bool
 
 	// State and what follows are written by the Deployer only.
 	State     State
@@ -52,4 +54,7 @@ type Environment struct {
 	Python, Version string
 	// Dir is where it lives.
 	Dir string
+	// Lock names the versions of all that is installed, "" where nothing had to
+	// be locked: an environment that is gone is made again from it.
+	Lock string
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -29,12 +30,23 @@ func (p *fakePlatform) Bundle(_ context.Context, digest string) (api.Bundle, err
 	return api.Bundle{Digest: digest}, err
 }
 
-func (p *fakePlatform) StoreBundle(_ context.Context, digest string, body io.Reader) (api.Bundle, error) {
+func (p *fakePlatform) Uploaded(_ context.Context, digest string) (api.Upload, error) {
+	_, err := p.note("uploaded", digest)
+	return api.Upload{Bytes: 3}, err
+}
+
+func (p *fakePlatform) Limits() api.Limits { return api.Limits{Bundle: api.BundleLimits{Packed: 7}} }
+
+func (p *fakePlatform) StoreBundle(_ context.Context, digest string, from int64, body io.Reader) (api.Bundle, error) {
 	text, err := io.ReadAll(body)
 	if err != nil {
 		return api.Bundle{}, err
 	}
-	_, err = p.note("store", digest, string(text))
+	parts := []string{"store", digest, string(text)}
+	if from > 0 {
+		parts = append(parts, "from", strconv.FormatInt(from, 10))
+	}
+	_, err = p.note(parts...)
 	return api.Bundle{Digest: digest}, err
 }
 
@@ -121,6 +133,8 @@ func TestControlRoutes(t *testing.T) {
 		{"GET", "/v1/bundles/sha256:a", "", "", 200, "bundle sha256:a"},
 		{"POST", "/v1/bundles/sha256:a", "packed", zstd, 200, "store sha256:a packed"},
 		{"POST", "/v1/bundles/sha256:a", "packed", "application/json", 415, ""},
+		{"GET", "/v1/bundles/sha256:a/upload", "", "", 200, "uploaded sha256:a"},
+		{"GET", "/v1/limits", "", "", 200, ""},
 		{"POST", "/v1/agents/echo/revisions", `{"digest":"d","env":{"A":"1"}}`, "", 202, "deploy echo d 1"},
 		{"POST", "/v1/agents/echo/revisions", `{"digst":"d"}`, "", 400, ""},
 		{"POST", "/v1/agents/echo/revisions", `{} {}`, "", 400, ""},
@@ -244,6 +258,24 @@ func TestKeysAreAskedFor(t *testing.T) {
 		}
 		if tt.status == 401 && got.Header.Get("Www-Authenticate") != "Bearer" {
 			t.Errorf("%s: WWW-Authenticate is %q", tt.path, got.Header.Get("Www-Authenticate"))
+		}
+	}
+}
+
+func TestAnUploadGoesOn(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"bytes 4-9/10": "store sha256:a packed from 4", "": "store sha256:a packed", "bytes 0-5/6": "store sha256:a packed",
+		"bytes 4-8/10": "", "bytes 4-9/11": "", "bytes 9-4/10": "", "bytes 4-9": "", "4-9/10": "", "bytes 4-12/13": "",
+	} {
+		fx, p := newPlatformFixture(t)
+		header := []string{"Content-Type", "application/zstd"}
+		if text != "" {
+			header = append(header, "Content-Range", text)
+		}
+		status := fx.do("POST", "/v1/bundles/sha256:a", "packed", header...).StatusCode
+		if got := strings.Join(p.said, "; "); got != want || (status == http.StatusOK) != (want != "") {
+			t.Errorf("%q: status %d, said %q, want %q", text, status, got, want)
 		}
 	}
 }

@@ -15,6 +15,7 @@ var conditions = map[string]struct {
 }{
 	"python":        {"PYTHON", []string{"python3", "python"}, "import sys; sys.exit(sys.version_info < (3, 9))"},
 	"python-client": {"CLIENT_PYTHON", []string{"python3"}, "import runagent"},
+	"uv":            {"UV", []string{"uv"}, ""},
 }
 
 // programs holds the path of the program that meets each condition, or "".
@@ -28,7 +29,7 @@ func findPrograms() programs {
 		found[name] = ""
 		for _, candidate := range append([]string{os.Getenv("RUNAGENT_E2E_" + c.variable)}, c.candidates...) {
 			path, err := exec.LookPath(candidate)
-			if err == nil && exec.Command(path, "-c", c.check).Run() == nil {
+			if err == nil && (c.check == "" || exec.Command(path, "-c", c.check).Run() == nil) {
 				found[name] = path
 				break
 			}

@@ -18,7 +18,7 @@
 //
 // The condition [python] is true where there is a Python 3.9 or newer, then in
 // $PYTHON; [python-client] where a Python has the published client, then in
-// $CLIENT_PYTHON. A server gets the variables of the story that its
+// $CLIENT_PYTHON; [uv] where uv is on PATH. A server gets the variables of the story that its
 // environment usually has, and those that $SERVE_ENV names.
 //
 // Every wait ends with the story's own deadline; nothing sleeps and hopes.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/runagent/runagent/internal/build"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/instance"
 	"github.com/runagent/runagent/internal/invocation"
@@ -36,6 +37,13 @@ type Options struct {
 	// Deployed says that folders come from elsewhere: their agents get a home
 	// directory of their own, and no virtual environment is looked for in them.
 	Deployed bool
+	// Builds is how many environments are installed at once, 0 for any number;
+	// BuildBounds are those of each.
+	Builds      int
+	BuildBounds build.Bounds
+	// Room is asked before an installation whether there is room for it, and
+	// told whether no other is under way.
+	Room func(alone bool) error
 	// OnProgress is told each step of a build; nil tells nobody.
 	OnProgress func(text string)
 	// OnBuild is told of each environment that was built, or could not be, and
@@ -130,6 +138,9 @@ func (e *Engine) Level() string { return e.driver.Capabilities().Level }
 // CollectEnvironments removes environments that nobody uses any more, now and
 // then, until ctx ends.
 func (e *Engine) CollectEnvironments(ctx context.Context) error { return e.envs.collect(ctx) }
+
+// CollectEnvironmentsBut removes environments that are not needed.
+func (e *Engine) CollectEnvironmentsBut(needs build.Needs) { e.envs.collectBut(needs) }
 
 // LooksSecret reports whether a variable's value must not be shown.
 func LooksSecret(name string) bool {

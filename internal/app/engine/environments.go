@@ -38,7 +38,7 @@ func newEnvironments(o Options, driver sandbox.Driver) *environments {
 		o: o, driver: driver, imports: python.NewImportStore(o.Home),
 		builder: build.New(build.Options{
 			Home: o.Home, UV: build.FindUV(variable(o.Environ, "RUNAGENT_UV"), variable(o.Environ, "PATH")),
-			Environ: o.Environ, Progress: o.OnProgress,
+			Environ: o.Environ, Progress: o.OnProgress, Deployed: o.Deployed, Slots: o.Builds, Bounds: o.BuildBounds, Room: o.Room,
 		}),
 		log:   o.Log,
 		found: map[python.FindOptions]*python.Interpreter{}, built: map[string]*python.Interpreter{},
@@ -55,7 +55,7 @@ func (e *environments) Build(ctx context.Context, rev *deploy.Revision) (deploy.
 	if err != nil {
 		return deploy.Environment{}, err
 	}
-	env, err := e.withRequirements(ctx, rev.Agent, base, rev.Progress)
+	env, err := e.withRequirements(ctx, rev, base)
 	if err != nil {
 		return deploy.Environment{}, err
 	}
@@ -63,7 +63,7 @@ func (e *environments) Build(ctx context.Context, rev *deploy.Revision) (deploy.
 	e.mu.Lock()
 	e.built[env.Key] = in
 	e.mu.Unlock()
-	return deploy.Environment{Key: env.Key, Python: in.Path, Version: in.Version.String(), Dir: in.Prefix}, nil
+	return deploy.Environment{Key: env.Key, Python: in.Path, Version: in.Version.String(), Dir: in.Prefix, Lock: env.Lock}, nil
 }
 
 // find returns the interpreter the author chose or the machine has. The
@@ -96,12 +96,17 @@ func (e *environments) find(ctx context.Context, a *agent.Agent) (*python.Interp
 
 // withRequirements returns base with the agent's requirements, unless the
 // author chose an environment: then those are theirs to install.
-func (e *environments) withRequirements(ctx context.Context, a *agent.Agent, base *python.Interpreter, progress func(string)) (*build.Env, error) {
+func (e *environments) withRequirements(ctx context.Context, rev *deploy.Revision, base *python.Interpreter) (*build.Env, error) {
 	if base.Chosen() {
 		return &build.Env{Python: base, Key: base.Prefix + " " + base.Version.String(), Dir: base.Prefix}, nil
 	}
+	a := rev.Agent
+	req := build.Request{Dir: a.Dir, Requirements: a.Manifest.Requirements, Python: base, Progress: rev.Progress}
+	if e.o.Deployed {
+		req.Agent, req.Vars, req.Lock, req.Again = a.ID, rev.Vars, rev.Environment.Lock, rev.Rebuild
+	}
 	begun := time.Now()
-	env, err := e.builder.Build(ctx, build.Request{Dir: a.Dir, Requirements: a.Manifest.Requirements, Python: base, Progress: progress})
+	env, err := e.builder.Build(ctx, req)
 	if err != nil || env.Fresh {
 		e.o.OnBuild(time.Since(begun), err)
 	}
@@ -134,13 +139,14 @@ func (e *environments) zygotes(rev *deploy.Revision) *zygote.Keeper {
 		},
 		Log: e.log,
 	})
-	e.keepers[key] = &keeper{n, time.Now()}
+	e.keepers[key] = &keeper{n, rev.Environment.Key, time.Now()}
 	return n
 }
 
-// keeper is a keeper of zygotes and when it was last asked for.
+// keeper is a keeper of zygotes in an environment, and when it was last asked for.
 type keeper struct {
 	*zygote.Keeper
+	env  string
 	used time.Time
 }
 
@@ -182,18 +188,33 @@ func (e *environments) collect(ctx context.Context) error {
 	tick := time.NewTicker(collectEvery)
 	defer tick.Stop()
 	for {
-		removed, err := e.builder.Collect(time.Now())
-		if len(removed) > 0 {
-			e.log.Info("unused environments removed", "environments", removed)
-		}
-		if err != nil {
-			e.log.Warn("unused environments not removed", "error", err)
-		}
+		e.report(e.builder.Collect(time.Now()))
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+// collectBut removes environments that are not needed; those that zygotes live
+// in are used, too.
+func (e *environments) collectBut(needs build.Needs) {
+	e.mu.Lock()
+	for _, n := range e.keepers {
+		needs.Used = append(needs.Used, n.env)
+	}
+	e.mu.Unlock()
+	e.report(e.builder.CollectBut(time.Now(), needs))
+}
+
+// report logs what a collection has done.
+func (e *environments) report(removed []string, err error) {
+	if len(removed) > 0 {
+		e.log.Info("unused environments removed", "environments", removed)
+	}
+	if err != nil {
+		e.log.Warn("unused environments not removed", "error", err)
 	}
 }
 

@@ -43,11 +43,11 @@ func (s *service) Bundle(ctx context.Context, digest string) (api.Bundle, error)
 }
 
 // StoreBundle implements control.Bundles.
-func (s *service) StoreBundle(ctx context.Context, digest string, body io.Reader) (api.Bundle, error) {
+func (s *service) StoreBundle(ctx context.Context, digest string, from int64, body io.Reader) (api.Bundle, error) {
 	if !bundle.ValidDigest(digest) {
 		return api.Bundle{}, fault.New(fault.Validation, "%q is not a digest", digest).WithField("digest")
 	}
-	sum, err := s.folders.Store(body, digest, s.o.Limits)
+	sum, err := s.folders.Store(body, digest, from, s.o.Limits)
 	if err != nil {
 		return api.Bundle{}, err
 	}
@@ -55,6 +55,20 @@ func (s *service) StoreBundle(ctx context.Context, digest string, body io.Reader
 		return api.Bundle{}, err
 	}
 	return wireBundle(sum), nil
+}
+
+// Uploaded implements control.Bundles.
+func (s *service) Uploaded(_ context.Context, digest string) (api.Upload, error) {
+	if !bundle.ValidDigest(digest) {
+		return api.Upload{}, fault.New(fault.Validation, "%q is not a digest", digest).WithField("digest")
+	}
+	return api.Upload{Bytes: s.folders.Uploaded(digest)}, nil
+}
+
+// Limits implements control.Bundles.
+func (s *service) Limits() api.Limits {
+	l := s.o.Limits.OrDefault()
+	return api.Limits{Bundle: api.BundleLimits{Packed: l.Packed, Bytes: l.Bytes, Files: l.Files}}
 }
 
 func wireBundle(s bundle.Summary) api.Bundle {
@@ -78,6 +92,7 @@ func (s *service) Deploy(ctx context.Context, ref string, req api.DeployRequest)
 		s.giveCode(kept.ID)
 		return api.Revision{}, err
 	}
+	rev.Rebuild = req.Rebuild
 	return s.begin(ctx, rev)
 }
 

@@ -107,7 +107,7 @@ func (h *house) upload(name, more string) string {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if _, err := h.StoreBundle(h.t.Context(), sum.Digest, &out); err != nil {
+	if _, err := h.StoreBundle(h.t.Context(), sum.Digest, 0, &out); err != nil {
 		h.t.Fatal(err)
 	}
 	return sum.Digest

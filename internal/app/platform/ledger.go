@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/runagent/runagent/api"
-	"github.com/runagent/runagent/internal/app/platform/standby"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/instance"
@@ -51,23 +50,6 @@ func reason(why error, dir string) string {
 		text += "\n" + strings.TrimRight(broken.Traceback, "\n")
 	}
 	return strings.ReplaceAll(text, dir+string(filepath.Separator), "")
-}
-
-// queuedBuilds is an engine that builds a bounded number of environments at once.
-type queuedBuilds struct {
-	standby.Machine
-	slots chan struct{}
-}
-
-// Build implements deploy.Builder.
-func (q queuedBuilds) Build(ctx context.Context, rev *deploy.Revision) (deploy.Environment, error) {
-	select {
-	case q.slots <- struct{}{}:
-	case <-ctx.Done():
-		return deploy.Environment{}, context.Cause(ctx)
-	}
-	defer func() { <-q.slots }()
-	return q.Machine.Build(ctx, rev)
 }
 
 // directory is the traffic, and says of agents without any why that is so.

@@ -21,6 +21,7 @@ import (
 	"github.com/runagent/runagent/internal/app/platform/memory"
 	"github.com/runagent/runagent/internal/app/platform/standby"
 	"github.com/runagent/runagent/internal/auth"
+	"github.com/runagent/runagent/internal/build"
 	"github.com/runagent/runagent/internal/bundle"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/fault"
@@ -47,9 +48,6 @@ const (
 	wokenAtStart = 8
 	// revisionsKept is how many revisions of an agent can be gone back to.
 	revisionsKept = 50
-	// forgetBundles is how old a bundle must be that no revision was made of,
-	// and how often such are looked for.
-	forgetBundles = time.Hour
 )
 
 // Options says how a platform runs. The command line has checked each field.
@@ -67,8 +65,12 @@ type Options struct {
 	// Environ is the environment of this process; agents get little of it.
 	Environ []string
 	Version string
-	// Builds is how many environments are built at once.
-	Builds int
+	// Builds is how many environments are built at once, BuildBounds what one
+	// of them may take.
+	Builds      int
+	BuildBounds build.Bounds
+	// Quota bounds what Data takes on the disk, 0 for no bound.
+	Quota int64
 	// MaxMemory is what all agents may take together, in bytes.
 	MaxMemory int64
 	// Idle is how long an agent without calls keeps its instances.
@@ -231,26 +233,7 @@ func (s *service) open(ctx context.Context) (err error) {
 	} else if n > 0 {
 		s.o.Log.Warn("deploys were under way when the platform ended", "revisions", n)
 	}
-	s.background("collection of bundles", s.collectBundles)
 	return nil
-}
-
-// collectBundles removes bundles that no revision is made of, now and then,
-// until ctx ends.
-func (s *service) collectBundles(ctx context.Context) error {
-	tick := time.NewTicker(forgetBundles)
-	defer tick.Stop()
-	for {
-		gone, err := s.state.ForgetUnusedBundles(ctx, time.Now().Add(-forgetBundles))
-		if ctx.Err() == nil {
-			s.note("unused bundles not removed", errors.Join(err, s.folders.RemoveBundles(gone)))
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
-		}
-	}
 }
 
 // makeEngine builds what runs revisions and brings them into service.
@@ -264,13 +247,14 @@ func (s *service) makeEngine() error {
 	s.own(func(context.Context) { s.groups.Close() })
 	s.engine = engine.New(engine.Options{
 		Groups: s.groups, Home: s.o.Data, Shim: root, Version: s.o.Version, Environ: buildEnviron(s.o.Environ), AgentEnviron: agentEnviron(s.o.Environ),
-		OnBuild: s.metrics.Built, OnStart: s.metrics.Started, Instances: 1, Deployed: true, Logs: s.logs, Log: s.o.Log,
+		OnBuild: s.metrics.Built, OnStart: s.metrics.Started, Builds: max(1, s.o.Builds), BuildBounds: s.o.BuildBounds, Room: s.room,
+		Instances: 1, Deployed: true, Logs: s.logs, Log: s.o.Log,
 	})
 	s.own(func(context.Context) { s.note("engine not closed", s.engine.Close()) })
 	s.trouble = s.engine.Trouble
 	s.conduct(s.engine, func() { s.engine.RestZygotes(s.standby.Awake()) })
 	s.background("memory", s.memory.Run)
-	s.background("collection of environments", s.engine.CollectEnvironments)
+	s.background("upkeep", s.upkeep)
 	return nil
 }
 
@@ -278,7 +262,7 @@ func (s *service) makeEngine() error {
 // when some have fallen asleep.
 func (s *service) conduct(m standby.Machine, onSleep func()) {
 	s.memory = memory.NewWatch(memory.Options{Machine: room{s}, Limit: s.o.MaxMemory, Log: s.o.Log})
-	m = queuedBuilds{admitted{m, s.memory}, make(chan struct{}, max(1, s.o.Builds))}
+	m = admitted{m, s.memory}
 	s.standby = standby.New(standby.Options{
 		Machine: m, Idle: s.o.Idle, Linger: standby.Linger, OnGone: s.forget, OnSleep: onSleep, Log: s.o.Log,
 	})

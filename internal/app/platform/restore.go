@@ -5,7 +5,6 @@ import (
 
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/agent"
-	"github.com/runagent/runagent/internal/app/platform/standby"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/server"
 	"github.com/runagent/runagent/internal/store/state"
@@ -112,5 +111,3 @@ func (s *service) checks(context.Context) []api.Check {
 }
 
 var _ server.Agents = (*service)(nil)
-
-var _ standby.Machine = queuedBuilds{}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -34,19 +33,27 @@ type deployCommand struct {
 	noWait       bool
 	json         bool
 	allowSecrets bool
+	rebuild      bool
 }
 
 // deployed is what --json prints.
 type deployed struct {
-	Agent         string             `json:"agent"`
-	AgentID       string             `json:"agent_id"`
-	Revision      string             `json:"revision"`
-	Number        int                `json:"number"`
-	State         string             `json:"state"`
-	Digest        string             `json:"digest"`
-	UploadedBytes int64              `json:"uploaded_bytes"`
-	Error         string             `json:"error,omitempty"`
-	Timings       map[string]float64 `json:"timings_ms"`
+	Agent         string  `json:"agent"`
+	AgentID       string  `json:"agent_id"`
+	Revision      string  `json:"revision"`
+	Number        int     `json:"number"`
+	State         string  `json:"state"`
+	Digest        string  `json:"digest"`
+	UploadedBytes int64   `json:"uploaded_bytes"`
+	Error         string  `json:"error,omitempty"`
+	Timings       timings `json:"timings_ms"`
+}
+
+// timings are how long the steps took, in milliseconds.
+type timings struct {
+	Pack   float64 `json:"pack"`
+	Upload float64 `json:"upload"`
+	api.DeployTimings
 }
 
 func (d *Desk) newDeployCommand() *cobra.Command {
@@ -72,6 +79,7 @@ func (d *Desk) newDeployCommand() *cobra.Command {
 	f.BoolVar(&c.noWait, "no-wait", false, "don't wait until the revision serves")
 	f.BoolVar(&c.json, "json", false, "write JSON")
 	f.BoolVar(&c.allowSecrets, "allow-secret-files", false, "upload files that look like secrets, too")
+	f.BoolVar(&c.rebuild, "rebuild", false, "install requirements once more that are known to fail")
 	return cmd
 }
 
@@ -88,11 +96,11 @@ func (c *deployCommand) run(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	out := deployed{Timings: map[string]float64{}}
+	out := deployed{}
 	if err := c.hand(ctx, client, a.Dir, &out); err != nil {
 		return err
 	}
-	rev, err := client.Deploy(ctx, a.Slug, api.DeployRequest{Digest: out.Digest, Message: c.message, Env: env})
+	rev, err := client.Deploy(ctx, a.Slug, api.DeployRequest{Digest: out.Digest, Message: c.message, Env: env, Rebuild: c.rebuild})
 	if err != nil {
 		return err
 	}
@@ -112,7 +120,7 @@ func (c *deployCommand) variables() (map[string]string, error) {
 		if !ok || name == "" {
 			return nil, c.desk.Usage("--env is %q, not NAME=VALUE", pair)
 		}
-		if looksSecret(name) {
+		if looksSecret(name) || bundle.LooksSecret(value) != "" {
 			c.desk.say("warning: %s looks like a secret; what --env gives is kept readable, so set it with `runagent secrets set %s`", name, name)
 		}
 		env[name] = value
@@ -138,30 +146,43 @@ func (c *deployCommand) hand(ctx context.Context, client *runagent.Client, dir s
 	}
 	defer os.Remove(file.Name())
 	defer file.Close()
-	sum, err := bundle.Pack(ctx, dir, file, bundle.PackOptions{AllowSecrets: c.allowSecrets})
+	limits, err := limitsOf(ctx, client)
 	if err != nil {
 		return err
 	}
-	out.Digest, out.Timings["pack"] = sum.Digest, milliseconds(began)
-	c.desk.step("packed", "%s, %s", count(sum.Files, "file"), size(sum.Packed))
+	sum, err := bundle.Pack(ctx, dir, file, bundle.PackOptions{AllowSecrets: c.allowSecrets, Limits: limits})
+	if err != nil {
+		return err
+	}
+	out.Digest, out.Timings.Pack = sum.Digest, milliseconds(began)
+	c.desk.say("packed %s, %s", count(sum.Files, "file"), size(sum.Packed))
 	began = time.Now()
-	defer func() { out.Timings["upload"] = milliseconds(began) }()
+	defer func() { out.Timings.Upload = milliseconds(began) }()
 	_, err = client.Bundle(ctx, sum.Digest)
 	if !runagent.HasCode(err, runagent.CodeNotFound) {
 		if err == nil {
-			c.desk.step("uploaded", "nothing: the platform has these files")
+			c.desk.say("uploaded nothing: the platform has these files")
 		}
 		return err
-	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("read the bundle: %w", err)
 	}
 	if _, err := client.UploadBundle(ctx, sum.Digest, file, sum.Packed); err != nil {
 		return fmt.Errorf("upload: %w", err)
 	}
 	out.UploadedBytes = sum.Packed
-	c.desk.step("uploaded", "%s", size(sum.Packed))
+	c.desk.say("uploaded %s", size(sum.Packed))
 	return nil
+}
+
+// limitsOf are those of the platform.
+func limitsOf(ctx context.Context, client *runagent.Client) (bundle.Limits, error) {
+	l, err := client.Limits(ctx)
+	if runagent.HasCode(err, runagent.CodeNotFound) {
+		return bundle.Limits{}, nil // an older one, with the default limits
+	}
+	if err != nil {
+		return bundle.Limits{}, err
+	}
+	return bundle.Limits{Packed: l.Bundle.Packed, Bytes: l.Bundle.Bytes, Files: l.Bundle.Files}, nil
 }
 
 // tell prints how the deploy went.
@@ -169,7 +190,7 @@ func (c *deployCommand) tell(client *runagent.Client, rev *api.Revision, out dep
 	out.Agent, out.AgentID, out.Revision, out.Number = rev.Agent, rev.AgentID, rev.ID, rev.Number
 	out.State, out.Error = rev.State, rev.Error
 	if t := rev.Timings; t != nil {
-		out.Timings["build"], out.Timings["start"], out.Timings["probe"], out.Timings["switch"] = t.Build, t.Start, t.Probe, t.Switch
+		out.Timings.DeployTimings = *t
 	}
 	if c.json {
 		if err := terminal.WriteJSON(c.desk.Out, out); err != nil {
@@ -206,6 +227,12 @@ func (d *Desk) ended(client *runagent.Client, rev *api.Revision, quiet bool) err
 
 // follow shows the steps of a deploy and returns the revision as it ended.
 func (d *Desk) follow(ctx context.Context, client *runagent.Client, rev *api.Revision) (*api.Revision, error) {
+	settings, err := d.Settings()
+	if err != nil {
+		return nil, err
+	}
+	steps := terminal.NewSteps(d.Err, settings.NoColor)
+	defer steps.End("")
 	for event, err := range client.FollowDeploy(ctx, rev.AgentID, rev.ID) {
 		switch {
 		case err != nil:
@@ -213,21 +240,12 @@ func (d *Desk) follow(ctx context.Context, client *runagent.Client, rev *api.Rev
 		case event.Revision != nil:
 			return event.Revision, nil
 		case event.Step != "":
-			d.step(event.Step, "")
+			steps.Begin(event.Step)
 		default:
-			d.say("  %s", terminal.OneLine(event.Text))
+			steps.Detail(event.Text)
 		}
 	}
 	return nil, fmt.Errorf("follow the deploy: the platform hung up; `runagent revisions %s` tells how it went", rev.Agent)
-}
-
-// step shows a step of a deploy.
-func (d *Desk) step(what, format string, args ...any) {
-	line := what
-	if format != "" {
-		line += " " + fmt.Sprintf(format, args...)
-	}
-	d.say("%s", line)
 }
 
 func milliseconds(since time.Time) float64 { return float64(time.Since(since).Microseconds()) / 1000 }

@@ -13,9 +13,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/app/platform"
 	"github.com/runagent/runagent/internal/app/platform/handover"
 	"github.com/runagent/runagent/internal/app/platform/memory"
+	"github.com/runagent/runagent/internal/bundle"
 	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/internal/config"
 )
@@ -74,6 +76,13 @@ func (d *Desk) newPlatformStartCommand() *cobra.Command {
 	f.BoolVar(&o.Insecure, "insecure", false, "listen where other machines can reach it, although agents are not confined yet")
 	f.IntVar(&o.Builds, "build-concurrency", 2, "build the environments of up to `N` agents at once")
 	f.StringVar(&c.maxMemory, "max-memory", "80%", "what all agents may take together: a part of this machine's memory, or a size such as 8GiB")
+	f.DurationVar(&o.BuildBounds.Time, "build-timeout", 15*time.Minute, "how long one installation may take")
+	f.Var(bytesFlag{&o.BuildBounds.Memory, 4 << 30}.set(), "build-memory", "how much memory one installation may take, such as 4GiB")
+	f.Var(bytesFlag{&o.BuildBounds.Disk, 10 << 30}.set(), "build-disk", "how much disk one installation may take")
+	f.Var(bytesFlag{&o.Quota, 0}, "data-quota", "how much the data folder may take; unused environments go for it (default: no bound)")
+	f.Var(bytesFlag{&o.Limits.Packed, bundle.DefaultLimits().Packed}.set(), "max-bundle", "how large an uploaded bundle may be")
+	f.Var(bytesFlag{&o.Limits.Bytes, bundle.DefaultLimits().Bytes}.set(), "max-unpacked", "how large what is in a bundle may be")
+	f.IntVar(&o.Limits.Files, "max-files", bundle.DefaultLimits().Files, "how many files a bundle may hold")
 	f.DurationVar(&o.Idle, "idle-timeout", 5*time.Minute, "how long an agent without calls keeps its instances, unless its manifest says otherwise")
 	f.DurationVar(&o.DrainTimeout, "drain-timeout", 5*time.Minute, "how long calls on a revision that was replaced may go on")
 	f.DurationVar(&o.ShutdownTimeout, "shutdown-timeout", 10*time.Second, "how long calls in flight may take to end at the stop")
@@ -152,6 +161,10 @@ func (c *startCommand) check() error {
 		return usage("--listen %s lets other machines in, while agents are not confined yet: whoever holds a key can run code here; add --insecure to allow that", o.Listen)
 	case o.Builds < 1:
 		return usage("--build-concurrency is %d: it must be at least 1", o.Builds)
+	case o.BuildBounds.Time <= 0:
+		return usage("--build-timeout is %v: it must be more than 0", o.BuildBounds.Time)
+	case o.Limits.Files < 1:
+		return usage("--max-files is %d: it must be at least 1", o.Limits.Files)
 	case o.Idle <= 0:
 		return usage("--idle-timeout is %v: it must be more than 0", o.Idle)
 	case o.DrainTimeout < 0:
@@ -173,6 +186,44 @@ func (c *startCommand) logger() *slog.Logger {
 		return slog.New(slog.NewJSONHandler(c.desk.Err, options))
 	}
 	return slog.New(slog.NewTextHandler(c.desk.Err, options))
+}
+
+// bytesFlag is a number of bytes, such as 4GiB.
+type bytesFlag struct {
+	n        *int64
+	standard int64
+}
+
+// set sets the flag to what it is without a word of the user's.
+func (b bytesFlag) set() bytesFlag {
+	*b.n = b.standard
+	return b
+}
+
+// String implements pflag.Value.
+func (b bytesFlag) String() string {
+	switch n := *b.n; {
+	case n == 0:
+		return ""
+	case n%(1<<30) == 0:
+		return fmt.Sprintf("%dGiB", n>>30)
+	case n%(1<<20) == 0:
+		return fmt.Sprintf("%dMiB", n>>20)
+	default:
+		return fmt.Sprint(n)
+	}
+}
+
+// Type implements pflag.Value: what help calls it.
+func (b bytesFlag) Type() string { return "SIZE" }
+
+// Set implements pflag.Value.
+func (b bytesFlag) Set(text string) error {
+	n, err := agent.ParseSize(text)
+	if err == nil {
+		*b.n = n
+	}
+	return err
 }
 
 // console shows the operator what happens.

@@ -10,10 +10,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/runagent/runagent/api"
-	"github.com/runagent/runagent/internal/bundle"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/server/door"
 )
@@ -31,8 +29,12 @@ type Platform interface {
 type Bundles interface {
 	// Bundle tells of a bundle that is there. Errors: fault.NotFound.
 	Bundle(ctx context.Context, digest string) (api.Bundle, error)
-	// StoreBundle keeps the bundle read from body.
-	StoreBundle(ctx context.Context, digest string, body io.Reader) (api.Bundle, error)
+	// StoreBundle keeps the bundle whose bytes from the given one on are read
+	// from body.
+	StoreBundle(ctx context.Context, digest string, from int64, body io.Reader) (api.Bundle, error)
+	// Uploaded is how much there is of a bundle whose upload broke off.
+	Uploaded(ctx context.Context, digest string) (api.Upload, error)
+	Limits() api.Limits
 }
 
 // Deploys brings revisions into service. An agent is named by its ID, slug or
@@ -56,9 +58,6 @@ type Lifecycle interface {
 	DeleteAgent(ctx context.Context, agent string) error
 }
 
-// uploadStall is how long an upload may make no progress.
-const uploadStall = 30 * time.Second
-
 // Door answers the requests of those who deploy. It is safe for concurrent use.
 type Door struct {
 	door     *door.Door
@@ -75,32 +74,6 @@ func (d *Door) Bundle(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return d.door.AnswerJSON(w, r, b)
-}
-
-// Upload takes a bundle in.
-func (d *Door) Upload(w http.ResponseWriter, r *http.Request) error {
-	if got := r.Header.Get("Content-Type"); got != bundle.MediaType {
-		return fault.New(fault.UnsupportedMedia, "a bundle is %s, not %q", bundle.MediaType, got)
-	}
-	body := &steady{r: r.Body, control: http.NewResponseController(w)}
-	b, err := d.platform.StoreBundle(r.Context(), r.PathValue("digest"), body)
-	if err != nil {
-		w.Header().Set("Connection", "close") // what is left of the body is not worth reading
-		return err
-	}
-	return d.door.AnswerJSON(w, r, b)
-}
-
-// steady is a body that may take long, but must not stand still.
-type steady struct {
-	r       io.Reader
-	control *http.ResponseController
-}
-
-// Read implements io.Reader.
-func (s *steady) Read(b []byte) (int, error) {
-	_ = s.control.SetReadDeadline(time.Now().Add(uploadStall)) // a test's recorder has none
-	return s.r.Read(b)
 }
 
 // Deploy begins to bring a new revision into service.

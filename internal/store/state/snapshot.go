@@ -2,9 +2,11 @@ package state
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/runagent/runagent/internal/store"
 )
@@ -50,4 +52,19 @@ func (d *DB) Digests(ctx context.Context) ([]string, error) {
 		err = scan(&digest)
 		return digest, err
 	})
+}
+
+// Locks returns the digests of the locks that revisions have.
+func (d *DB) Locks(ctx context.Context) ([]string, error) {
+	const q = `SELECT DISTINCT environment FROM revisions`
+	found, err := collect(ctx, d.db, q, nil, func(scan func(...any) error) (digest string, err error) {
+		var text []byte
+		if err := scan(&text); err != nil {
+			return "", err
+		}
+		var environment struct{ Lock string }
+		err = json.Unmarshal(text, &environment)
+		return environment.Lock, err
+	})
+	return slices.DeleteFunc(found, func(digest string) bool { return digest == "" }), err
 }

@@ -23,6 +23,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/runagent/runagent/api"
 )
@@ -47,6 +48,7 @@ type Options struct {
 type Client struct {
 	base *url.URL
 	o    Options
+	wait func(time.Duration) <-chan time.Time // time.After
 }
 
 // New returns a client of the server at baseURL, such as
@@ -65,7 +67,7 @@ func New(baseURL string, o Options) (*Client, error) {
 	if o.UserAgent == "" {
 		o.UserAgent = "runagent-go"
 	}
-	return &Client{base: base, o: o}, nil
+	return &Client{base: base, o: o, wait: time.After}, nil
 }
 
 // URL returns the address the client was made with.
@@ -83,6 +85,8 @@ type request struct {
 	raw     io.Reader
 	rawSize int64
 	rawType string
+	// rawRange says which part of something it is, "" for the whole.
+	rawRange string
 }
 
 // send does the request and returns the answer if it is a success; the caller
@@ -122,6 +126,9 @@ func (c *Client) build(ctx context.Context, r request) (*http.Request, error) {
 	if r.raw != nil {
 		req.Body, req.ContentLength = io.NopCloser(r.raw), r.rawSize
 		req.Header.Set("Content-Type", r.rawType)
+		if r.rawRange != "" {
+			req.Header.Set("Content-Range", r.rawRange)
+		}
 	}
 	req.Header.Set("Accept", "application/json")
 	if r.accept != "" {

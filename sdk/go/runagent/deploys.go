@@ -4,28 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"iter"
 	"net/http"
 
 	"github.com/runagent/runagent/api"
 )
 
-// bundleType is the media type of a bundle.
-const bundleType = "application/zstd"
-
 // Bundle tells of a bundle that the platform has. One that it has not is an
 // Error with CodeNotFound.
 func (c *Client) Bundle(ctx context.Context, digest string) (*api.Bundle, error) {
 	return one[api.Bundle](ctx, c, request{method: http.MethodGet, path: []string{"v1", "bundles", digest}})
-}
-
-// UploadBundle hands the platform a bundle of the given size, which has the
-// given digest.
-func (c *Client) UploadBundle(ctx context.Context, digest string, body io.Reader, size int64) (*api.Bundle, error) {
-	return one[api.Bundle](ctx, c, request{
-		method: http.MethodPost, path: []string{"v1", "bundles", digest}, raw: body, rawSize: size, rawType: bundleType,
-	})
 }
 
 // Deploy asks for a new revision of an agent, from a bundle that was uploaded.

@@ -81,7 +81,7 @@ func TestDeploying(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	want := `POST /v1/bundles/sha256:a application/zstd packed`
-	if (*said)[1] != want || (*said)[2] != `POST /v1/agents/my bot/revisions application/json {"digest":"d"}` {
+	if (*said)[2] != want || (*said)[3] != `POST /v1/agents/my bot/revisions application/json {"digest":"d"}` {
 		t.Errorf("said %q", *said)
 	}
 }

@@ -1,6 +1,6 @@
 // Package backup copies what a platform can't be made again from into one
 // file, while it runs, and makes a platform's data folder from such a file:
-// the state and the bundles, but no calls, environments or files of agents,
+// the state, the bundles and the locks, but no calls, environments or files of agents,
 // and no master key, which opens the secrets in it.
 package backup
 
@@ -8,6 +8,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +17,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/runagent/runagent/internal/app/platform/folders"
@@ -27,8 +30,14 @@ import (
 // begins with it.
 const stateName = "state.db"
 
-// bundlesDir is where bundles are in a backup.
-const bundlesDir = "bundles"
+// Where bundles and locks are in a backup.
+const (
+	bundlesDir = "bundles"
+	locksDir   = "locks"
+)
+
+// anySize lets any bundle in: the platform that took it had its own limits.
+var anySize = bundle.Limits{Packed: 1 << 50, Bytes: 1 << 50, Files: 1 << 30}
 
 // Write writes a backup of the platform in the folder data into the new file,
 // and returns how many bundles it holds.
@@ -42,12 +51,12 @@ func Write(ctx context.Context, data, file string) (bundles int, err error) {
 	if err := state.Snapshot(ctx, filepath.Join(data, stateName), copied); err != nil {
 		return 0, fmt.Errorf("back up: %w", err)
 	}
-	digests, err := digestsIn(ctx, copied)
+	digests, locks, err := digestsIn(ctx, copied)
 	if err != nil {
 		return 0, fmt.Errorf("back up: %w", err)
 	}
 	whole := filepath.Join(temp, "backup")
-	if err := write(ctx, whole, copied, folders.Folders{Data: data}, digests); err != nil {
+	if err := write(ctx, whole, copied, folders.Folders{Data: data}, digests, locks); err != nil {
 		return 0, fmt.Errorf("back up: %w", err)
 	}
 	// A link never goes over a file that is there.
@@ -59,19 +68,22 @@ func Write(ctx context.Context, data, file string) (bundles int, err error) {
 	return len(digests), folders.Sync(filepath.Dir(file))
 }
 
-// digestsIn are the bundles that the state in a file needs. It is a copy, so
-// that opening it may bring it forward.
-func digestsIn(ctx context.Context, file string) ([]string, error) {
+// digestsIn are the bundles and locks that the state in a file needs. It is a
+// copy, so that opening it may bring it forward.
+func digestsIn(ctx context.Context, file string) (bundles, locks []string, err error) {
 	db, err := state.Open(file, time.Now)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	digests, err := db.Digests(ctx)
-	return digests, errors.Join(err, db.Close())
+	bundles, err = db.Digests(ctx)
+	if err == nil {
+		locks, err = db.Locks(ctx)
+	}
+	return bundles, locks, errors.Join(err, db.Close())
 }
 
 // write writes the state and the bundles into the file whole.
-func write(ctx context.Context, whole, copied string, from folders.Folders, digests []string) (err error) {
+func write(ctx context.Context, whole, copied string, from folders.Folders, digests, locks []string) (err error) {
 	out, err := os.OpenFile(whole, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -86,6 +98,12 @@ func write(ctx context.Context, whole, copied string, from folders.Folders, dige
 			return context.Cause(ctx)
 		}
 		if err := add(archive, from.Bundle(digest), path.Join(bundlesDir, bundle.FileName(digest))); err != nil {
+			return err
+		}
+	}
+	for _, digest := range locks {
+		// One that is gone is made again, with the versions of then.
+		if err := add(archive, from.Lockfile(digest), path.Join(locksDir, digest+".txt")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -137,7 +155,7 @@ func Restore(ctx context.Context, file, data string) (bundles int, err error) {
 	if bundles, err = unpack(ctx, tar.NewReader(in), to); err != nil {
 		return 0, fmt.Errorf("restore %s: %w", file, err)
 	}
-	digests, err := digestsIn(ctx, filepath.Join(data, stateName))
+	digests, _, err := digestsIn(ctx, filepath.Join(data, stateName))
 	if err != nil {
 		return 0, fmt.Errorf("restore %s: %w", file, err)
 	}
@@ -165,6 +183,8 @@ func unpack(ctx context.Context, archive *tar.Reader, to folders.Folders) (bundl
 			return bundles, fault.New(fault.Validation, "this is not a backup of a platform: it holds %q", h.Name)
 		case first:
 			err = placeState(archive, filepath.Join(to.Data, stateName))
+		case path.Dir(h.Name) == locksDir:
+			err = placeLock(archive, h.Name, to)
 		default:
 			bundles++
 			err = placeBundle(archive, h.Name, to)
@@ -181,8 +201,26 @@ func placeBundle(archive io.Reader, name string, to folders.Folders) error {
 	if dir != bundlesDir+"/" || !bundle.ValidDigest(digest) {
 		return fault.New(fault.Validation, "this is not a backup of a platform: it holds %q", name)
 	}
-	_, err := to.Store(archive, digest, bundle.Limits{})
+	_, err := to.Store(archive, digest, 0, anySize)
 	return err
+}
+
+// maxLock bounds a lock.
+const maxLock = 16 << 20
+
+func placeLock(archive io.Reader, name string, to folders.Folders) error {
+	digest := strings.TrimSuffix(path.Base(name), ".txt")
+	text, err := io.ReadAll(io.LimitReader(archive, maxLock))
+	if err != nil {
+		return err
+	}
+	if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != digest {
+		return fault.New(fault.Validation, "this is not a whole backup: the lock %q was changed", name)
+	}
+	if err := os.MkdirAll(to.Locks(), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(to.Lockfile(digest), text, 0o600)
 }
 
 // magic is how an SQLite file begins. Anything shorter would be taken for a

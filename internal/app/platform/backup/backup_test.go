@@ -38,7 +38,7 @@ func newPlatform(t *testing.T) (data, digest string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Store(&packed, sum.Digest, bundle.Limits{}); err != nil {
+	if _, err := f.Store(&packed, sum.Digest, 0, bundle.Limits{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, err := range []error{

@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/runagent/runagent/internal/bundle"
@@ -21,9 +20,6 @@ import (
 
 // Folders are those in the data folder Data.
 type Folders struct{ Data string }
-
-// uploadPrefix begins the names of uploads that have not ended.
-const uploadPrefix = "upload-"
 
 // Bundles is the folder of all bundles.
 func (f Folders) Bundles() string { return filepath.Join(f.Data, "bundles") }
@@ -53,18 +49,7 @@ func (f Folders) Make() error {
 			return fmt.Errorf("make data folder: %w", err)
 		}
 	}
-	entries, err := os.ReadDir(f.Bundles())
-	if err != nil {
-		return fmt.Errorf("read data folder: %w", err)
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), uploadPrefix) {
-			if err := os.Remove(filepath.Join(f.Bundles(), e.Name())); err != nil {
-				return fmt.Errorf("remove a half-made upload: %w", err)
-			}
-		}
-	}
-	return nil
+	return f.settleUploads()
 }
 
 // Lock takes the data folder for this process; the kernel gives it back
@@ -86,39 +71,6 @@ func (f Folders) Lock() (release func(), err error) {
 		return nil, fmt.Errorf("lock data folder: %w", err)
 	}
 	return func() { _ = file.Close() }, nil
-}
-
-// Store keeps the bundle read from r, which must have the given digest.
-func (f Folders) Store(r io.Reader, digest string, limits bundle.Limits) (sum bundle.Summary, err error) {
-	temp, err := os.CreateTemp(f.Bundles(), uploadPrefix+"*")
-	if err != nil {
-		return sum, fmt.Errorf("store bundle: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(temp.Name()))
-		}
-	}()
-	defer temp.Close()
-	if sum, err = bundle.Check(io.TeeReader(r, temp), limits); err != nil {
-		return sum, err
-	}
-	if sum.Digest != digest {
-		return sum, fault.New(fault.Validation, "what was uploaded is not the bundle %s", digest).WithSuggestion("Upload it again.")
-	}
-	if err = temp.Sync(); err == nil {
-		err = temp.Close()
-	}
-	if err == nil {
-		err = os.Rename(temp.Name(), f.Bundle(digest))
-	}
-	if err == nil {
-		err = Sync(f.Bundles())
-	}
-	if err != nil {
-		return sum, fmt.Errorf("store bundle: %w", err)
-	}
-	return sum, nil
 }
 
 // Sync brings to the disk what a folder holds by name.

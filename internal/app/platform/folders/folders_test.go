@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/runagent/runagent/internal/bundle"
 	"github.com/runagent/runagent/internal/fault"
@@ -83,7 +85,7 @@ func TestBundlesAreStoredWholeOrNotAtAll(t *testing.T) {
 		body   []byte
 		digest string
 	}{"another digest": {text, other}, "cut": {text[:len(text)/2], digest}, "nothing": {nil, digest}} {
-		if _, err := f.Store(bytes.NewReader(try.body), try.digest, bundle.Limits{}); fault.CodeOf(err) != fault.Validation {
+		if _, err := f.Store(bytes.NewReader(try.body), try.digest, 0, bundle.Limits{}); fault.CodeOf(err) != fault.Validation {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -91,7 +93,7 @@ func TestBundlesAreStoredWholeOrNotAtAll(t *testing.T) {
 		t.Errorf("left %q", got)
 	}
 	for range 2 {
-		if sum, err := f.Store(bytes.NewReader(text), digest, bundle.Limits{}); err != nil || sum.Files != 1 {
+		if sum, err := f.Store(bytes.NewReader(text), digest, 0, bundle.Limits{}); err != nil || sum.Files != 1 {
 			t.Fatalf("%+v, %v", sum, err)
 		}
 	}
@@ -107,7 +109,7 @@ func TestCodeIsUnpackedOnce(t *testing.T) {
 	if _, err := f.Unpack(t.Context(), "r1", digest, bundle.Limits{}); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("got %v", err)
 	}
-	if _, err := f.Store(bytes.NewReader(text), digest, bundle.Limits{}); err != nil {
+	if _, err := f.Store(bytes.NewReader(text), digest, 0, bundle.Limits{}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -139,14 +141,113 @@ func TestCodeIsUnpackedOnce(t *testing.T) {
 	}
 }
 
-func TestHalfMadeUploadsAreRemoved(t *testing.T) {
+// broken is a body whose connection breaks after its text.
+type broken struct{ io.Reader }
+
+func (b broken) Read(into []byte) (int, error) {
+	n, err := b.Reader.Read(into)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func TestAnUploadGoesOnWhereItBrokeOff(t *testing.T) {
 	t.Parallel()
 	f := newFolders(t)
-	if err := os.WriteFile(filepath.Join(f.Bundles(), uploadPrefix+"1"), nil, 0o600); err != nil {
+	text, digest := packed(t, "x = 1")
+	half := int64(len(text) / 2)
+	if _, err := f.Store(broken{bytes.NewReader(text[:half])}, digest, 0, bundle.Limits{}); !errors.Is(err, io.ErrUnexpectedEOF) || f.Uploaded(digest) != half {
+		t.Fatalf("%v, %d are there", err, f.Uploaded(digest))
+	}
+	// A worse try takes nothing away, and nobody begins beyond what is there.
+	if _, err := f.Store(broken{bytes.NewReader(text[:3])}, digest, 0, bundle.Limits{}); err == nil || f.Uploaded(digest) != half {
+		t.Errorf("%v, %d are there", err, f.Uploaded(digest))
+	}
+	if _, err := f.Store(bytes.NewReader(text[half+1:]), digest, half+1, bundle.Limits{}); fault.CodeOf(err) != fault.Conflict || f.Uploaded(digest) != half {
+		t.Errorf("%v, %d are there", err, f.Uploaded(digest))
+	}
+	// A server that was killed meanwhile has kept it, too.
+	more, err := f.begin(digest, half)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Make(); err != nil || inside(t, f.Bundles()) != "" {
-		t.Errorf("left %q, %v", inside(t, f.Bundles()), err)
+	if _, err := more.Write(text[half : half+2]); err != nil {
+		t.Fatal(err)
+	}
+	more.Close()
+	if err := f.Make(); err != nil || f.Uploaded(digest) != half+2 {
+		t.Errorf("%v, %d are there", err, f.Uploaded(digest))
+	}
+	// Going on may also begin before the end of what is there.
+	sum, err := f.Store(bytes.NewReader(text[half:]), digest, half, bundle.Limits{})
+	if err != nil || sum.Digest != digest || inside(t, f.Bundles()) != bundle.FileName(digest) {
+		t.Errorf("%+v, %v, left %q", sum, err, inside(t, f.Bundles()))
+	}
+}
+
+func TestABeginningOfAnotherBundleIsThrownAway(t *testing.T) {
+	t.Parallel()
+	f := newFolders(t)
+	text, digest := packed(t, "x = 1")
+	if _, err := f.Store(broken{strings.NewReader("nonsense")}, digest, 0, bundle.Limits{}); err == nil || f.Uploaded(digest) != 8 {
+		t.Fatalf("%v, %d are there", err, f.Uploaded(digest))
+	}
+	if _, err := f.Store(bytes.NewReader(text[8:]), digest, 8, bundle.Limits{}); fault.CodeOf(err) != fault.Validation || f.Uploaded(digest) != 0 {
+		t.Errorf("%v, %d are there", err, f.Uploaded(digest))
+	}
+	if _, err := f.Store(bytes.NewReader(text), digest, 0, bundle.Limits{Packed: int64(len(text)) - 1}); fault.CodeOf(err) != fault.PayloadTooLarge {
+		t.Errorf("got %v", err)
+	}
+	if got := inside(t, f.Bundles()); got != "" {
+		t.Errorf("left %q", got)
+	}
+}
+
+func TestBeginningsThatNobodyGoesOnWithAreRemoved(t *testing.T) {
+	t.Parallel()
+	f := newFolders(t)
+	_, digest := packed(t, "x = 1")
+	if _, err := f.Store(broken{strings.NewReader("some")}, digest, 0, bundle.Limits{}); err == nil {
+		t.Fatal("it was taken")
+	}
+	if err := f.RemoveParts(time.Now()); err != nil || f.Uploaded(digest) != 4 {
+		t.Errorf("%v, %d are there", err, f.Uploaded(digest))
+	}
+	if err := f.RemoveParts(time.Now().Add(2 * keepParts)); err != nil || inside(t, f.Bundles()) != "" {
+		t.Errorf("%v, left %q", err, inside(t, f.Bundles()))
+	}
+}
+
+func TestLocksGoWithTheirRevisions(t *testing.T) {
+	t.Parallel()
+	f := newFolders(t)
+	for _, name := range []string{"a.txt", "b.txt"} {
+		if err := errors.Join(os.MkdirAll(f.Locks(), 0o700), os.WriteFile(filepath.Join(f.Locks(), name), nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.RemoveLocksBut([]string{"a"}, time.Now()); err != nil || inside(t, f.Locks()) != "a.txt b.txt" {
+		t.Errorf("%v, left %q: a deploy may be about to keep one", err, inside(t, f.Locks()))
+	}
+	if err := f.RemoveLocksBut([]string{"a"}, time.Now().Add(2*keepLocks)); err != nil || inside(t, f.Locks()) != "a.txt" {
+		t.Errorf("%v, left %q", err, inside(t, f.Locks()))
+	}
+}
+
+func TestTakenCountsAFileOfTwoNamesOnce(t *testing.T) {
+	t.Parallel()
+	f := newFolders(t)
+	before := f.Taken()
+	one := filepath.Join(f.Codes(), "one")
+	if err := os.WriteFile(one, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(one, filepath.Join(f.Codes(), "two")); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.Taken() - before; got < 1<<20 || got >= 2<<20 {
+		t.Errorf("%d bytes more are taken, want about %d", got, 1<<20)
 	}
 }
 

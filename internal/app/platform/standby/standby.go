@@ -291,7 +291,10 @@ func (s *Pools) wake(p *place) {
 	ctx, cancel := context.WithTimeout(s.ctx, startLimit)
 	defer cancel()
 	old := p.revision()
-	rev := &deploy.Revision{ID: old.ID, Agent: old.Agent, Vars: old.Vars, CreatedAt: old.CreatedAt}
+	rev := &deploy.Revision{
+		ID: old.ID, Agent: old.Agent, Vars: old.Vars, CreatedAt: old.CreatedAt,
+		Environment: deploy.Environment{Lock: old.Environment.Lock}, // the same again, if it is gone
+	}
 	env, err := s.o.Machine.Build(ctx, rev)
 	callables := p.known()
 	if err == nil {

@@ -1,0 +1,118 @@
+package build
+
+import (
+	"context"
+	"io/fs"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/runagent/runagent/internal/fault"
+)
+
+// Bounds are what one installation may take. Zero values bound nothing.
+type Bounds struct {
+	Time time.Duration
+	// Memory is of all processes of the installer together, where the system
+	// tells it: on Linux.
+	Memory int64
+	// Disk is of the environment, and of what the installer writes besides.
+	Disk int64
+}
+
+// How often is looked at what an installation takes. Looking at the disk takes
+// long itself, so it rests diskRests times as long as that took.
+const (
+	lookEvery = 200 * time.Millisecond
+	diskEvery = time.Second
+	diskRests = 20
+)
+
+// bounded is the lifetime of one installation.
+type bounded struct {
+	ctx    context.Context //nolint:containedctx // of one installation
+	cancel context.CancelCauseFunc
+	group  atomic.Int64 // the process group that runs now, 0 for none
+	wg     sync.WaitGroup
+}
+
+// bind begins an installation in the folders dirs, which ends with ctx, or
+// when it takes more than o; end must be called.
+func bind(ctx context.Context, o Bounds, dirs ...string) *bounded {
+	w := &bounded{}
+	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	if o.Time > 0 || o.Memory > 0 || o.Disk > 0 {
+		w.wg.Go(func() { w.watch(o, dirs) })
+	}
+	return w
+}
+
+func (w *bounded) end() {
+	w.cancel(nil)
+	w.wg.Wait()
+}
+
+// watch ends the installation when it takes too much.
+func (w *bounded) watch(o Bounds, dirs []string) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	began := time.Now()
+	next := began.Add(diskEvery)
+	for {
+		select {
+		case <-tick.C:
+		case <-w.ctx.Done():
+			return
+		}
+		switch {
+		case o.Time > 0 && time.Since(began) > o.Time:
+			w.cancel(tooMuch("took longer than %s", o.Time).WithSuggestion(
+				"Require packages that have wheels for this Python, or allow more with --build-timeout of `runagent platform start`."))
+		case o.Memory > 0 && w.memory() > o.Memory:
+			w.cancel(tooMuch("took more than %d MiB of memory", o.Memory>>20).WithSuggestion(
+				"Require packages that have wheels for this Python, or allow more with --build-memory of `runagent platform start`."))
+		case o.Disk > 0 && time.Now().After(next):
+			looked := time.Now()
+			if taken(dirs) > o.Disk {
+				w.cancel(tooMuch("took more than %d MiB of disk", o.Disk>>20).WithSuggestion(
+					"Require less, or allow more with --build-disk of `runagent platform start`."))
+			}
+			next = time.Now().Add(max(diskEvery, diskRests*time.Since(looked)))
+		}
+	}
+}
+
+func tooMuch(format string, args ...any) *fault.Error {
+	return fault.New(fault.AgentUnavailable, "the installation "+format+", and was ended", args...)
+}
+
+// memory is what the installer's processes have in memory.
+func (w *bounded) memory() int64 {
+	group := int(w.group.Load())
+	if group == 0 {
+		return 0
+	}
+	return groupMemory(group)
+}
+
+// taken is what the files below dirs take on the disk. Files that vanish
+// meanwhile count nothing, and those that the package cache holds too, little.
+func taken(dirs []string) int64 {
+	var total int64
+	for _, dir := range dirs {
+		_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return nil //nolint:nilerr // it is gone
+			}
+			if info, err := d.Info(); err == nil {
+				if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+					total += stat.Blocks * 512
+				}
+			}
+			return nil
+		})
+	}
+	return total
+}
