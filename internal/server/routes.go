@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/server/openapi"
@@ -76,7 +77,7 @@ func (s *Server) routes() []route {
 		{get, compatPrefix + "/health", s.compat(s.compatDoor.Health), nil},
 		{get, compatPrefix, s.compat(s.compatDoor.Info), nil},
 		{get, compatPrefix + "/{$}", s.compat(s.compatDoor.Info), nil},
-	}, append(s.controlRoutes(), s.metricsRoutes()...)...)
+	}, slices.Concat(s.controlRoutes(), s.metricsRoutes(), s.intakeRoutes())...)
 }
 
 // metricsRoutes is where a server is asked for its numbers, if it has some.
@@ -85,6 +86,22 @@ func (s *Server) metricsRoutes() []route {
 		return nil
 	}
 	return []route{{http.MethodGet, "/metrics", s.o.Metrics, nil}}
+}
+
+// intakeRoutes are those with which published clients deploy.
+func (s *Server) intakeRoutes() []route {
+	if s.o.Intake == nil {
+		return nil
+	}
+	const get, post = http.MethodGet, http.MethodPost
+	return []route{
+		{post, compatPrefix + "/agents/metadata-upload", s.compat(s.compatDoor.Announce), nil},
+		{post, compatPrefix + "/agents/upload", s.compat(s.compatDoor.Upload), nil},
+		{post, compatPrefix + "/agents/{agent}/start", s.compat(s.compatDoor.Start), nil},
+		{get, compatPrefix + "/agents/{agent}/status", s.compat(s.compatDoor.Status), nil},
+		{get, compatPrefix + "/limits/agents", s.compat(s.compatDoor.AgentLimits), nil},
+		{post, compatPrefix + "/tokens/validate", s.compat(s.compatDoor.Validate), nil},
+	}
 }
 
 // controlRoutes are those that only a platform has.

@@ -59,6 +59,8 @@ type Options struct {
 	Platform control.Platform
 	// Metrics answers /metrics. It may be nil.
 	Metrics http.Handler
+	// Intake adds those of published clients who deploy. It may be nil.
+	Intake compat.Intake
 	// Authenticate returns an error for a key that may not call, "" included.
 	// Nil lets everybody call.
 	Authenticate func(key string) error
@@ -128,7 +130,7 @@ func New(o Options) (*Server, error) {
 	}); err != nil {
 		return nil, err
 	}
-	s.compatDoor = compat.New(s.door)
+	s.compatDoor = compat.New(s.door, o.Intake)
 	if o.Platform != nil {
 		s.control = control.New(s.door, o.Platform)
 	}

@@ -249,6 +249,7 @@ func (s *service) forget(rev *deploy.Revision) {
 	_, err := s.state.Agent(context.Background(), rev.Agent.ID)
 	if fault.CodeOf(err) == fault.AgentNotFound {
 		s.metrics.Forget(rev.Agent.ID)
+		s.note("announcement of a deleted agent not removed", s.intake.Forget(rev.Agent.ID))
 		s.note("data of a deleted agent not removed", os.RemoveAll(filepath.Join(s.o.Data, "data", rev.Agent.ID)))
 	}
 }
@@ -328,6 +329,7 @@ func (s *service) DeleteAgent(ctx context.Context, ref string) error {
 	serves := s.deployer.Live(a.ID) != nil
 	err = s.deployer.Withdraw(a.ID, func() error { return s.state.DeleteAgent(ctx, a.ID) })
 	if err == nil && !serves {
+		s.note("announcement of a deleted agent not removed", s.intake.Forget(a.ID))
 		err = os.RemoveAll(filepath.Join(s.o.Data, "data", a.ID))
 	}
 	return err

@@ -18,6 +18,7 @@ import (
 	"github.com/runagent/runagent/internal/app/engine"
 	"github.com/runagent/runagent/internal/app/platform/folders"
 	"github.com/runagent/runagent/internal/app/platform/handover"
+	"github.com/runagent/runagent/internal/app/platform/intake"
 	"github.com/runagent/runagent/internal/app/platform/memory"
 	"github.com/runagent/runagent/internal/app/platform/standby"
 	"github.com/runagent/runagent/internal/auth"
@@ -114,6 +115,7 @@ type service struct {
 	state    *state.DB
 	vault    *secret.Vault
 	history  *store.History
+	intake   *intake.Intake
 	logs     *engine.Logbook
 	engine   *engine.Engine
 	standby  *standby.Pools
@@ -222,6 +224,9 @@ func (s *service) open(ctx context.Context) (err error) {
 	if s.vault, err = secret.OpenVault(cmp.Or(s.o.MasterKeyFile, filepath.Join(s.o.Data, masterKeyName))); err != nil {
 		return err
 	}
+	if err := s.openIntake(); err != nil {
+		return err
+	}
 	s.history, err = store.OpenHistory(filepath.Join(s.o.Data, historyName), store.HistoryOptions{Log: s.o.Log})
 	if err != nil {
 		return fmt.Errorf("open the records: %w", err)
@@ -296,7 +301,7 @@ func (s *service) makeServer(ctx context.Context) error {
 	}
 	s.server, err = server.New(server.Options{
 		Metrics: s.metrics.Handler(), Executor: s.executor, Agents: s, History: s.history, Logs: s.logs, Log: s.o.Log, Version: s.o.Version,
-		Checks: s.checks, Hosts: hosts, Platform: s,
+		Checks: s.checks, Hosts: hosts, Platform: s, Intake: s.intake,
 		Authenticate: func(key string) error {
 			_, err := keys.Check(key)
 			return err

@@ -19,10 +19,14 @@ const defaultTimeout = 300 * time.Second
 
 // Door answers the routes of the published clients. What its handlers return is
 // to be written by Fail.
-type Door struct{ door *door.Door }
+type Door struct {
+	door   *door.Door
+	intake Intake
+}
 
-// New returns the published clients' Door.
-func New(d *door.Door) *Door { return &Door{door: d} }
+// New returns the published clients' Door. Without an intake it has no routes
+// for those who deploy.
+func New(d *door.Door, intake Intake) *Door { return &Door{door: d, intake: intake} }
 
 // Run runs an entrypoint for a published client.
 func (p *Door) Run(w http.ResponseWriter, r *http.Request) error {
