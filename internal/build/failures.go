@@ -43,7 +43,7 @@ func (b *Builder) known(p *plan) error {
 	if err != nil || json.Unmarshal(text, &f) != nil {
 		return nil //nolint:nilerr // nothing is known
 	}
-	known := fault.New(fault.AgentUnavailable, "%s\nThis was found out at %s, and nothing has changed since.", f.Message, f.At.Format(time.DateTime)).
+	known := fault.New(fault.AgentUnavailable, "%s\nFound out at %s; nothing has changed since", f.Message, f.At.Format(time.DateTime)).
 		WithSuggestion("%s; or have it tried again as it is with `runagent deploy --rebuild`", f.Suggestion)
 	known.Details = f.Details
 	return known

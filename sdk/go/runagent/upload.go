@@ -46,7 +46,7 @@ func (c *Client) UploadBundle(ctx context.Context, digest string, body io.Reader
 			return done, nil
 		case ctx.Err() != nil:
 			return nil, err
-		case errors.As(err, &refused) && !(refused.Code == CodeConflict && try == 0):
+		case errors.As(err, &refused) && (refused.Code != CodeConflict || try > 0):
 			return nil, err
 		case try == uploadTries:
 			return nil, fmt.Errorf("%w, %d times in a row without getting further", err, try)
