@@ -15,6 +15,7 @@ import (
 
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/store/packs"
 )
 
 const (
@@ -112,7 +113,9 @@ func (h *History) Invocation(ctx context.Context, id string) (*invocation.Record
 	const q = `SELECT` + invocationColumns + ` FROM invocations WHERE id = ?`
 	rec, err := scanInvocation(h.read.QueryRowContext(ctx, q, id).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, missing
+		if rec, err = packs.Find(ctx, h.read, id); rec == nil && err == nil {
+			return nil, missing
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read invocation %s: %w", id, err)
@@ -146,11 +149,21 @@ func (h *History) Invocations(ctx context.Context, f invocation.Filter) ([]invoc
 	return page.finish()
 }
 
-// readPage adds the rows that match f to page until it is full.
+// readPage adds the rows and the packed records that match f to page until it is full.
 func (h *History) readPage(ctx context.Context, f invocation.Filter, after place, fresh int, page *page) error {
+	want := page.limit + fresh + 1
+	packed, err := packs.List(ctx, h.read, packs.Query{
+		AgentID: f.AgentID, Status: f.Status, From: micros(f.Since), To: after.created, Want: want,
+		Match: func(r *invocation.Record) bool {
+			return matches(r, f) && (after.id == "" || newerFirst(position(r), after) > 0)
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("list invocations: %w", err)
+	}
 	where, args := conditions(f, after)
 	q := `SELECT` + invocationColumns + ` FROM invocations` + where + ` ORDER BY created_at DESC, id DESC LIMIT ?`
-	rows, err := h.read.QueryContext(ctx, q, append(args, page.limit+fresh+1)...)
+	rows, err := h.read.QueryContext(ctx, q, append(args, want)...)
 	if err != nil {
 		return fmt.Errorf("list invocations: %w", err)
 	}
@@ -160,12 +173,21 @@ func (h *History) readPage(ctx context.Context, f invocation.Filter, after place
 		if err != nil {
 			return fmt.Errorf("list invocations: %w", err)
 		}
+		for len(packed) > 0 && newerFirst(position(packed[0]), position(rec)) < 0 {
+			if !page.add(packed[0]) {
+				return nil
+			}
+			packed = packed[1:]
+		}
 		if !page.add(rec) {
 			return nil
 		}
 	}
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("list invocations: %w", err)
+	}
+	for len(packed) > 0 && page.add(packed[0]) {
+		packed = packed[1:]
 	}
 	return nil
 }

@@ -9,11 +9,15 @@ import (
 
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/store/packs"
 )
 
 const (
 	// removeBatch is how many rows one transaction removes.
 	removeBatch = 1000
+	// looseFrom is from how many records kept on their bound may be exceeded by a
+	// tenth: a pack is then removed when all of it is over, not record by record.
+	looseFrom = 1000
 	// vacuumPages is how many free pages are given back to the disk at a time.
 	vacuumPages = 1000
 )
@@ -64,7 +68,7 @@ func (h *History) trim() error {
 		var left totals
 		err := inTx(h.write, func(ctx context.Context, tx *sql.Tx) error {
 			var err error
-			left, err = removeOldest(ctx, tx, agentID, max(records, 0), max(lines, 0))
+			left, err = h.removeOldest(ctx, tx, agentID, max(records, 0), max(lines, 0))
 			return err
 		})
 		if err != nil {
@@ -81,31 +85,43 @@ func (h *History) trim() error {
 
 // removeOldest removes so many records that have ended, and lines, of an agent
 // and returns what is left.
-func removeOldest(ctx context.Context, tx *sql.Tx, agentID string, records, lines int) (totals, error) {
-	const oldRecords = `
-		DELETE FROM invocations WHERE id IN (
-			SELECT id FROM invocations
-			WHERE agent_id = ? AND status NOT IN ('queued', 'running')
-			ORDER BY created_at, id LIMIT ?)`
+func (h *History) removeOldest(ctx context.Context, tx *sql.Tx, agentID string, records, lines int) (totals, error) {
 	const oldLines = `
 		DELETE FROM log_lines WHERE id IN (
 			SELECT id FROM log_lines WHERE agent_id = ? ORDER BY id LIMIT ?)`
-	goneRecords, err := remove(ctx, tx, oldRecords, agentID, records)
+	goneRecords, err := h.removeRecords(ctx, tx, agentID, int64(records))
 	if err != nil {
 		return totals{}, err
 	}
-	goneLines, err := remove(ctx, tx, oldLines, agentID, lines)
+	goneLines, err := remove(ctx, tx, oldLines, lines, agentID, lines)
 	if err != nil {
 		return totals{}, err
 	}
 	return subtract(ctx, tx, agentID, goneRecords, goneLines)
 }
 
-func remove(ctx context.Context, tx *sql.Tx, q, agentID string, limit int) (int64, error) {
+// removeRecords removes the n oldest records of an agent that have ended, rows
+// and packed ones, and returns how many those were.
+func (h *History) removeRecords(ctx context.Context, tx *sql.Tx, agentID string, n int64) (int64, error) {
+	const rows = `
+		DELETE FROM invocations WHERE id IN (
+			SELECT id FROM invocations
+			WHERE agent_id = ? AND created_at <= ? AND status NOT IN ('queued', 'running')
+			ORDER BY created_at, id LIMIT ?)`
+	slack := int64(0)
+	if h.o.KeepPerAgent >= looseFrom {
+		slack = int64(h.o.KeepPerAgent / 10)
+	}
+	return packs.RemoveOldest(ctx, tx, agentID, n, slack, func(until, n int64) (int64, error) {
+		return remove(ctx, tx, rows, int(n), agentID, until, n)
+	})
+}
+
+func remove(ctx context.Context, tx *sql.Tx, q string, limit int, args ...any) (int64, error) {
 	if limit == 0 {
 		return 0, nil
 	}
-	res, err := tx.ExecContext(ctx, q, agentID, limit)
+	res, err := tx.ExecContext(ctx, q, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -142,10 +158,14 @@ func (h *History) removeAged() error {
 			SELECT id FROM log_lines
 			WHERE logged_at < ? AND id IN (SELECT id FROM log_lines ORDER BY id LIMIT ?))
 		RETURNING agent_id`
-	if err := h.removeBefore(records, func(n int64) (int64, int64) { return n, 0 }); err != nil {
+	asRecords := func(n int64) (int64, int64) { return n, 0 }
+	if err := h.removeBefore(removing(records), asRecords); err != nil {
 		return fmt.Errorf("remove aged records: %w", err)
 	}
-	if err := h.removeBefore(lines, func(n int64) (int64, int64) { return 0, n }); err != nil {
+	if err := h.removeBefore(packs.RemoveBefore, asRecords); err != nil {
+		return fmt.Errorf("remove aged records: %w", err)
+	}
+	if err := h.removeBefore(removing(lines), func(n int64) (int64, int64) { return 0, n }); err != nil {
 		return fmt.Errorf("remove aged log lines: %w", err)
 	}
 	if _, err := h.write.Exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)); err != nil {
@@ -154,13 +174,17 @@ func (h *History) removeAged() error {
 	return nil
 }
 
-// removeBefore runs q, which removes a batch of aged rows, until there are no
-// more. kind says how many records and lines n removed rows are.
-func (h *History) removeBefore(q string, kind func(n int64) (records, lines int64)) error {
+// removal removes a batch of what is older than before, and returns how many
+// of each agent that were.
+type removal func(ctx context.Context, tx *sql.Tx, before int64) (map[string]int64, error)
+
+// removeBefore removes aged rows until there are no more. kind says how many
+// records and lines n removed ones are.
+func (h *History) removeBefore(batch removal, kind func(n int64) (records, lines int64)) error {
 	before := micros(h.o.Clock().Add(-h.o.Keep))
-	for gone := int64(removeBatch); gone == removeBatch; {
+	for gone := int64(1); gone > 0; {
 		err := inTx(h.write, func(ctx context.Context, tx *sql.Tx) error {
-			byAgent, err := removedPerAgent(ctx, tx, q, before)
+			byAgent, err := batch(ctx, tx, before)
 			if err != nil {
 				return err
 			}
@@ -179,6 +203,13 @@ func (h *History) removeBefore(q string, kind func(n int64) (records, lines int6
 		}
 	}
 	return nil
+}
+
+// removing returns the removal by q, which returns the agent of each row.
+func removing(q string) removal {
+	return func(ctx context.Context, tx *sql.Tx, before int64) (map[string]int64, error) {
+		return removedPerAgent(ctx, tx, q, before)
+	}
 }
 
 func removedPerAgent(ctx context.Context, tx *sql.Tx, q string, before int64) (map[string]int64, error) {

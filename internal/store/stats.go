@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/runagent/runagent/internal/invocation"
+	"github.com/runagent/runagent/internal/store/packs"
 )
 
 // statsTries bounds how often Stats starts over because a batch was written
@@ -111,5 +112,13 @@ func (h *History) readStats(ctx context.Context, agentID string, sum *tally) err
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("count invocations of agent %s: %w", agentID, err)
 	}
+	packed, err := packs.StatsOf(ctx, h.read, agentID)
+	if err != nil {
+		return fmt.Errorf("count packed records of agent %s: %w", agentID, err)
+	}
+	sum.count(invocation.Succeeded, packed.Succeeded, packed.Timed, packed.Took)
+	sum.count(invocation.FailedS, packed.Failed, 0, 0)
+	sum.count(invocation.CanceledS, packed.Canceled, 0, 0)
+	sum.count(invocation.TimedOut, packed.TimedOut, 0, 0)
 	return nil
 }

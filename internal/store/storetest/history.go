@@ -36,6 +36,8 @@ func History(t *testing.T, fresh func(t testing.TB) Opener) {
 		"sums_up":                              testStats,
 		"keeps_the_newest_of_each_agent":       testKeepPerAgent,
 		"keeps_less_when_asked_to":             testKeepLess,
+		"treats_many_at_once_as_it_treats_few": testPacked,
+		"removes_many_that_are_old":            testPackedRetention,
 		"removes_what_is_old":                  testKeep,
 		"settles_what_a_stopped_server_left":   testSettle,
 		"leaves_living_servers_alone":          testLeaveLiving,
