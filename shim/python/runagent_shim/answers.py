@@ -29,7 +29,7 @@ class Answers:
         self.partial_lines = {}  # this holds lines that some call has begun
         self._writer = writer
         self._put = writer.put
-        self._limit = result_bytes
+        self.limit = result_bytes  # of one result
 
     def result(self, call, body):
         """Answer call with body, JSON."""
@@ -52,9 +52,9 @@ class Answers:
 
     def check(self, body):
         """Raise TooLarge if body is over the limit."""
-        if len(body) > self._limit:
+        if len(body) > self.limit:
             raise TooLarge(
-                "the result is %d bytes of JSON, more than the limit of %d bytes" % (len(body), self._limit)
+                "the result is %d bytes of JSON, more than the limit of %d bytes" % (len(body), self.limit)
             )
 
     def raised(self, call, error):

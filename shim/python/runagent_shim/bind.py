@@ -9,7 +9,7 @@ import typing
 
 from . import hints, schema_text
 from .refusal import BindError
-from .validate import Mismatch, also, compile_check, escape, nearest
+from .validate import Mismatch, also, compile_check, escape, exact_type, nearest
 
 
 class Binder:
@@ -39,10 +39,11 @@ class Binder:
             if plan is None:
                 return self._bind_unplanned(args, kwargs)
             names = kwargs.keys()
-            if not args and plan.by_name and plan.required <= names <= plan.names:
-                for name, check, pointer in plan.checks:
-                    if name in kwargs:
-                        kwargs[name] = check(kwargs[name], pointer)
+            if not args and plan.by_name and (names == plan.required or plan.required <= names <= plan.names):
+                for name, exact, check, pointer in plan.checks:
+                    value = kwargs.get(name, kwargs)
+                    if type(value) is not exact and value is not kwargs:
+                        kwargs[name] = check(value, pointer)
                 return (), kwargs
             return self._bind_slowly(plan, args or (), kwargs)
         except Mismatch as mismatch:
@@ -121,8 +122,9 @@ class _Plan:
         self.check_of = {p.name: _parameter_check(p, resolved) for p in parameters}
         self.names = self.named
         self.by_name = not any(p.kind is hints.POSITIONAL_ONLY for p in parameters)
+        # The type of which every value is right as it is spares the call of the check.
         self.checks = [
-            (p.name, self.check_of[p.name], "/" + escape(p.name))
+            (p.name, exact_type(resolved.get(p.name)), self.check_of[p.name], "/" + escape(p.name))
             for p in self.plain
             if self.check_of[p.name] is not None
         ]

@@ -240,14 +240,19 @@ class OrjsonCodec(MsgspecCodec):
             | orjson.OPT_PASSTHROUGH_SUBCLASS
         )
 
-    def _encode(self, value):
+    def dumps(self, value):
+        """Encode plain JSON data, raising TypeError or ValueError for any other."""
         try:
             text = self._fast_dumps(value, None, self._options)
         except (TypeError, ValueError, RecursionError):
-            return super()._encode(value)
+            return super().dumps(value)
+        if len(text) <= _SHALLOW and b"null" not in text:
+            return text
         # Not-a-number is written as null: tell it from None.
         if (len(text) <= _LONG_TEXT or not _few(value)) and b"null" in text and _NOT_FINITE.search(_marshaled(value)):
-            return _encode(value)
+            text = _encode(value)
+        if _may_be_deep(text) and too_deep(value, most=2 * len(text)):
+            raise ValueError(TOO_DEEP)
         return text
 
 

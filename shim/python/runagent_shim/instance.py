@@ -208,6 +208,7 @@ class Instance:
         call.entry = entry = self._entries[call.index]
         self.answers.active[number] = call
         if entry.inline:
+            call.began = call.arrived
             return call
         entry.submit(call)
         return None

@@ -10,6 +10,7 @@ from .calls import CURRENT
 from .encode import EncodeError, encode
 from .workers import Canceled, execute
 
+_PLAIN = frozenset((dict, list, str, int, float, bool, type(None)))
 
 
 class Threads:
@@ -18,9 +19,10 @@ class Threads:
     def __init__(self, codec, writer, answers, pool, on_loop, streams):
         """on_loop(call, awaitable) finishes a call whose function returned an awaitable."""
         self._codec = codec
-        self._loads = codec.loads
+        self._loads, self._dumps = codec.loads, codec.dumps
         self._writer = writer
         self._answers = answers
+        self._limit = answers.limit
         self._pool = pool
         self._on_loop = on_loop
         self._streams = streams
@@ -38,7 +40,8 @@ class Threads:
     def serve(self, call, worker):
         """Serve call on the calling thread, and put its answer. Never raises."""
         call.worker = worker
-        call.began = perf_counter_ns()
+        if not call.began:
+            call.began = perf_counter_ns()
         answers = self._answers
         if call.cancel:
             answers.canceled(call)
@@ -82,8 +85,12 @@ class Threads:
         value = entry.fn(*args, **kwargs)
         if entry.streams:
             value = items(value)
-        if entry.streams or hasattr(value, "__await__"):
+        if entry.streams or type(value) not in _PLAIN and hasattr(value, "__await__"):
             return (value,) if type(value) is bytes else value
-        body = encode(value, self._codec)
-        self._answers.check(body)
+        try:
+            body = self._dumps(value)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            body = encode(value, self._codec)
+        if len(body) > self._limit:
+            self._answers.check(body)
         return body

@@ -59,6 +59,11 @@ def compile_check(hint, seen=None):
     return None
 
 
+def exact_type(hint):
+    """Return the type of which compile_check's check takes every value as it is, None if there is none."""
+    return next((kind for kind in (str, int, float, bool, list, dict) if hint is kind), None)
+
+
 def expected(pointer, what, value):
     """Return the Mismatch that says what was expected and what came."""
     return Mismatch(pointer, "expected %s, got %s" % (what, describe(value)))
