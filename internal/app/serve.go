@@ -21,6 +21,7 @@ import (
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/discovery"
 	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/garbage"
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/server"
 	"github.com/runagent/runagent/internal/store"
@@ -106,6 +107,7 @@ func (s *service) prepare(ctx context.Context) (*deploy.Revision, error) {
 		}
 	})
 	s.background("records", s.history.Run)
+	s.background("pace of garbage collection", garbage.Pace)
 	if err := s.makeEngine(s.history); err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/runagent/runagent/internal/bundle"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/garbage"
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/sandbox/cgroup"
 	"github.com/runagent/runagent/internal/secret"
@@ -233,6 +234,7 @@ func (s *service) open(ctx context.Context) (err error) {
 	}
 	s.own(func(context.Context) { s.note("records not closed", s.history.Close()) })
 	s.background("records", s.history.Run)
+	s.background("pace of garbage collection", garbage.Pace)
 	if n, err := s.state.SettleInterrupted(ctx); err != nil {
 		return err
 	} else if n > 0 {

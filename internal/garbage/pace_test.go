@@ -1,0 +1,46 @@
+package garbage
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// Not parallel: the pace is the process's.
+func TestPaceFollowsTheLoad(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- Pace(ctx) }()
+	deadline := time.Now().Add(time.Minute)
+	var keep [][]byte
+	for percent() == usual {
+		if keep = append(keep, make([]byte, 64<<10)); len(keep) > 64 {
+			keep = nil
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("much garbage has not raised the percentage")
+		}
+	}
+	if got := percent(); got > most {
+		t.Errorf("%d percent may be garbage, want at most %d", got, most)
+	}
+	for percent() != usual { // nothing is allocated: the load is over
+		time.Sleep(10 * time.Millisecond) // the runtime signals no change of it
+		if time.Now().After(deadline) {
+			t.Fatal("the percentage stays where it is after the load")
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("Pace = %v", err)
+	}
+}
+
+func TestAllowedIsBounded(t *testing.T) {
+	t.Parallel()
+	for live, want := range map[uint64]int{0: most, 4 << 20: most, 32 << 20: 200, 1 << 30: usual} {
+		if got := allowed(live); got != want {
+			t.Errorf("allowed(%d) = %d, want %d", live, got, want)
+		}
+	}
+}
