@@ -77,7 +77,8 @@ type ServeOptions struct {
 type KeepRules struct {
 	// Age is how long records are kept; 0 means without bound.
 	Age time.Duration
-	// Count is how many are kept of each agent; 0 means without bound.
+	// Count is how many are kept of each agent; 0 means without bound. From 1,000
+	// on it may be exceeded by a tenth.
 	Count int
 }
 

@@ -24,9 +24,10 @@ func TestPaceFollowsTheLoad(t *testing.T) {
 	if got := percent(); got > most {
 		t.Errorf("%d percent may be garbage, want at most %d", got, most)
 	}
-	for percent() != usual { // nothing is allocated: the load is over
-		time.Sleep(10 * time.Millisecond) // the runtime signals no change of it
-		if time.Now().After(deadline) {
+	look := time.NewTicker(10 * time.Millisecond) // the runtime signals no change of it
+	defer look.Stop()
+	for percent() != usual { // hardly anything is allocated: the load is over
+		if now := <-look.C; now.After(deadline) {
 			t.Fatal("the percentage stays where it is after the load")
 		}
 	}

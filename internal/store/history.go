@@ -22,7 +22,8 @@ import (
 type HistoryOptions struct {
 	// Keep is how long records and log lines are kept: 7 days.
 	Keep time.Duration
-	// KeepPerAgent is how many records of each agent are kept: 10,000.
+	// KeepPerAgent is how many records of each agent are kept: 10,000. From 1,000
+	// on up to a tenth more may stay.
 	KeepPerAgent int
 	// KeepLinesPerAgent is how many log lines of each agent are kept: 100,000.
 	KeepLinesPerAgent int

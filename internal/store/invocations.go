@@ -34,9 +34,9 @@ const invocationColumns = `
 	door, sdk_type, client, request_id, error, usage,
 	input, input_size, input_digest, output, output_size, output_digest`
 
-// insertInvocations writes the items, over the rows that say they run where
-// there are such. Only what changes while an invocation runs is written over.
-func insertInvocations(ctx context.Context, tx *sql.Tx, serverID string, items []item) error {
+// insertInvocations writes the items that lots have not taken, over the rows
+// that say they run where there are such. Only what changes while an invocation runs is written over.
+func insertInvocations(ctx context.Context, tx *sql.Tx, serverID string, items []item, lots *packs.Lots) error {
 	if len(items) == 0 {
 		return nil
 	}
@@ -59,6 +59,9 @@ func insertInvocations(ctx context.Context, tx *sql.Tx, serverID string, items [
 	defer func() { _ = stmt.Close() }() // ends with the transaction anyway
 	for i := range items {
 		r := items[i].rec
+		if !items[i].onDisk && lots.Have(r) {
+			continue
+		}
 		_, err := stmt.ExecContext(ctx,
 			r.ID, r.ProjectID, r.NodeID, r.Attempt, r.AgentID, r.Revision, r.Entrypoint, r.SessionID,
 			string(r.Status), string(r.Start), r.Chunks, micros(r.CreatedAt), micros(r.FinishedAt),
@@ -334,19 +337,9 @@ func pageSize(limit, standard, most int) (int, error) {
 	return limit, nil
 }
 
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro()
-}
+func micros(t time.Time) int64 { return packs.Micros(t) }
 
-func fromMicros(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(us).UTC()
-}
+func fromMicros(us int64) time.Time { return packs.FromMicros(us) }
 
 func absent(raw []byte) json.RawMessage {
 	if len(raw) == 0 {

@@ -116,9 +116,9 @@ func (h *History) readStats(ctx context.Context, agentID string, sum *tally) err
 	if err != nil {
 		return fmt.Errorf("count packed records of agent %s: %w", agentID, err)
 	}
-	sum.count(invocation.Succeeded, packed.Succeeded, packed.Timed, packed.Took)
-	sum.count(invocation.FailedS, packed.Failed, 0, 0)
-	sum.count(invocation.CanceledS, packed.Canceled, 0, 0)
-	sum.count(invocation.TimedOut, packed.TimedOut, 0, 0)
+	for status, n := range packed.Ended {
+		sum.count(status, n, 0, 0)
+	}
+	sum.timed, sum.took = sum.timed+packed.Timed, sum.took+packed.Took
 	return nil
 }

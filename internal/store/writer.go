@@ -6,7 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/store/packs"
 )
 
@@ -154,13 +153,16 @@ func (h *History) writeOut(t batch) error {
 func (h *History) writeBatch(t batch) error {
 	var after map[string]totals
 	err := inTx(h.write, func(ctx context.Context, tx *sql.Tx) error {
-		lots, rows := sortOut(t.items)
-		for _, lot := range lots {
-			if err := packs.Insert(ctx, tx, lot); err != nil {
-				return err
+		var lots packs.Lots
+		for _, it := range t.items {
+			if !it.onDisk {
+				lots.Add(it.rec)
 			}
 		}
-		if err := insertInvocations(ctx, tx, h.mark.ID(), rows); err != nil {
+		if err := lots.Insert(ctx, tx); err != nil {
+			return err
+		}
+		if err := insertInvocations(ctx, tx, h.mark.ID(), t.items, &lots); err != nil {
 			return err
 		}
 		if err := insertLines(ctx, tx, t.lines); err != nil {
@@ -179,28 +181,6 @@ func (h *History) writeBatch(t batch) error {
 		}
 	}
 	return nil
-}
-
-// sortOut returns the records that are written together, by agent, and the
-// items that become rows of their own.
-func sortOut(items []item) (lots map[string][]*invocation.Record, rows []item) {
-	lots = make(map[string][]*invocation.Record)
-	for _, it := range items {
-		if !it.onDisk && packs.Fits(it.rec) {
-			lots[it.rec.AgentID] = append(lots[it.rec.AgentID], it.rec)
-		}
-	}
-	for agentID, lot := range lots {
-		if len(lot) < packs.Fewest {
-			delete(lots, agentID)
-		}
-	}
-	for _, it := range items {
-		if it.onDisk || lots[it.rec.AgentID] == nil || !packs.Fits(it.rec) {
-			rows = append(rows, it)
-		}
-	}
-	return lots, rows
 }
 
 // maintain removes rows by age and settles rows of servers that were killed,

@@ -64,9 +64,9 @@ func (w *encoder) record(r *invocation.Record) {
 		w.out = append(binary.AppendUvarint(w.out, uint64(len(payload)+1)), payload...)
 		w.payloads[i] = payload
 	}
-	created := micros(r.CreatedAt)
+	created := Micros(r.CreatedAt)
 	for _, n := range [...]int64{
-		created - w.created, micros(r.FinishedAt) - created, int64(r.Attempt), int64(r.Chunks),
+		created - w.created, Micros(r.FinishedAt) - created, int64(r.Attempt), int64(r.Chunks),
 		int64(r.Timings.Queue), int64(r.Timings.Start), int64(r.Timings.Call), int64(r.Timings.Total), int64(r.Timings.FirstChunk),
 		r.Input.Size - int64(len(r.Input.JSON)), r.Output.Size - int64(len(r.Output.JSON)),
 	} {
@@ -129,7 +129,7 @@ func (d *decoder) record() *invocation.Record {
 	}
 	r.Input.Digest, r.Output.Digest, _ = strings.Cut(t[13], "\n")
 	d.created += d.number()
-	r.CreatedAt, r.FinishedAt = fromMicros(d.created), fromMicros(d.created+d.number())
+	r.CreatedAt, r.FinishedAt = FromMicros(d.created), FromMicros(d.created+d.number())
 	r.Attempt, r.Chunks = int(d.number()), int(d.number())
 	for _, stage := range []*time.Duration{
 		&r.Timings.Queue, &r.Timings.Start, &r.Timings.Call, &r.Timings.Total, &r.Timings.FirstChunk,
@@ -182,14 +182,16 @@ func oldestFirst(a, b *invocation.Record) int {
 	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
 }
 
-func micros(t time.Time) int64 {
+// Micros returns t as the history has it: microseconds since 1970, 0 for none.
+func Micros(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
 	return t.UnixMicro()
 }
 
-func fromMicros(us int64) time.Time {
+// FromMicros returns the time that Micros has turned into us.
+func FromMicros(us int64) time.Time {
 	if us == 0 {
 		return time.Time{}
 	}

@@ -25,14 +25,48 @@ const (
 	Longest = 2 << 10
 )
 
-// Fits reports whether r may go into a pack: it has ended, and is short.
-func Fits(r *invocation.Record) bool {
+// fits reports whether r may go into a pack: it has ended, and is short.
+func fits(r *invocation.Record) bool {
 	return r.Status.Done() && len(r.Input.JSON)+len(r.Output.JSON)+len(r.Error)+len(r.Usage) <= Longest
 }
 
-// Insert writes records of one agent, each of which Fits and has no row, as
-// one pack. It sorts recs.
-func Insert(ctx context.Context, tx *sql.Tx, recs []*invocation.Record) error {
+// Lots gathers the records that become packs. The zero value is empty.
+type Lots struct {
+	byAgent map[string][]*invocation.Record
+}
+
+// Add takes a record that has no row, if it fits.
+func (l *Lots) Add(r *invocation.Record) {
+	if !fits(r) {
+		return
+	}
+	if l.byAgent == nil {
+		l.byAgent = make(map[string][]*invocation.Record)
+	}
+	l.byAgent[r.AgentID] = append(l.byAgent[r.AgentID], r)
+}
+
+// Have reports whether a record that was added becomes part of a pack: there
+// are enough of its agent.
+func (l *Lots) Have(r *invocation.Record) bool {
+	return fits(r) && len(l.byAgent[r.AgentID]) >= Fewest
+}
+
+// Insert writes the packs.
+func (l *Lots) Insert(ctx context.Context, tx *sql.Tx) error {
+	for _, recs := range l.byAgent {
+		if len(recs) < Fewest {
+			continue
+		}
+		if err := insert(ctx, tx, recs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insert writes records of one agent as one pack. It sorts recs.
+func insert(ctx context.Context, tx *sql.Tx, recs []*invocation.Record) error {
 	slices.SortFunc(recs, oldestFirst)
 	s := sum(recs)
 	const q = `
@@ -59,7 +93,7 @@ type summary struct {
 // sum sums up records that are in order.
 func sum(recs []*invocation.Record) summary {
 	s := summary{
-		firstAt: micros(recs[0].CreatedAt), lastAt: micros(recs[len(recs)-1].CreatedAt),
+		firstAt: Micros(recs[0].CreatedAt), lastAt: Micros(recs[len(recs)-1].CreatedAt),
 		firstID: recs[0].ID, lastID: recs[0].ID,
 	}
 	for _, r := range recs {
@@ -154,7 +188,7 @@ func List(ctx context.Context, db *sql.DB, q Query) ([]*invocation.Record, error
 // newerThan counts the records, newest first, that were created after at.
 func newerThan(recs []*invocation.Record, at int64) int {
 	n, _ := slices.BinarySearchFunc(recs, at, func(r *invocation.Record, at int64) int {
-		if micros(r.CreatedAt) > at {
+		if Micros(r.CreatedAt) > at {
 			return -1
 		}
 		return 1
@@ -164,7 +198,8 @@ func newerThan(recs []*invocation.Record, at int64) int {
 
 // Stats is what the packs of an agent hold.
 type Stats struct {
-	Succeeded, Failed, Canceled, TimedOut int64
+	// Ended is how many have ended how.
+	Ended map[invocation.Status]int64
 	// Timed is how many of them took measured time, Took how much together.
 	Timed int64
 	Took  time.Duration
@@ -177,9 +212,15 @@ func StatsOf(ctx context.Context, db *sql.DB, agentID string) (Stats, error) {
 			COALESCE(SUM(timed_out), 0), COALESCE(SUM(timed), 0), COALESCE(SUM(took_ns), 0)
 		FROM packs
 		WHERE agent_id = ?`
+	var succeeded, failed, canceled, timedOut int64
 	var s Stats
-	err := db.QueryRowContext(ctx, q, agentID).Scan(&s.Succeeded, &s.Failed, &s.Canceled, &s.TimedOut, &s.Timed, &s.Took)
-	return s, err
+	if err := db.QueryRowContext(ctx, q, agentID).Scan(&succeeded, &failed, &canceled, &timedOut, &s.Timed, &s.Took); err != nil {
+		return Stats{}, err
+	}
+	s.Ended = map[invocation.Status]int64{
+		invocation.Succeeded: succeeded, invocation.FailedS: failed, invocation.CanceledS: canceled, invocation.TimedOut: timedOut,
+	}
+	return s, nil
 }
 
 // each hands the rows of a query to visit, until it returns false.
@@ -273,7 +314,7 @@ func (o oldest) shorten(ctx context.Context, tx *sql.Tx, n int) error {
 	if err := o.remove(ctx, tx); err != nil || n >= len(recs) {
 		return err
 	}
-	return Insert(ctx, tx, recs[n:])
+	return insert(ctx, tx, recs[n:])
 }
 
 // RemoveBefore removes a few packs all of whose records were created before at,
