@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"sync"
@@ -31,8 +32,8 @@ type inflight struct {
 	joint      wire.Joint      // of the goroutine that reads
 
 	mu        sync.Mutex // guards all that follows
-	events    []invocation.Event
-	logs      int // log lines among events
+	arrived   []arrival
+	logs      int // log lines among them
 	ended     bool
 	abandoned bool // its caller has gone: nothing is kept for it
 	result    wire.Answer
@@ -46,17 +47,59 @@ type inflight struct {
 	pongsAtCancel int64
 }
 
-// add appends an event and wakes the caller.
-func (c *inflight) add(e invocation.Event) {
+// arrival is what one frame brought for a call: a chunk, several chunks in
+// lines, or a log line.
+type arrival struct {
+	kind byte // wire.Chunk, wire.Chunks or wire.Log
+	data []byte
+}
+
+// items returns how many chunks arrived, and how much of the call's credit
+// their bytes took.
+func (a *arrival) items() (count, size int) {
+	switch a.kind {
+	case wire.Chunk:
+		return 1, len(a.data)
+	case wire.Chunks:
+		breaks := bytes.Count(a.data, lineBreak)
+		return breaks + 1, len(a.data) - breaks
+	}
+	return 0, 0
+}
+
+var lineBreak = []byte{'\n'} // between the items of a CHUNKS
+
+// emit hands on what arrived, event by event. more says that other events
+// follow at once.
+func (a *arrival) emit(more bool, emit func(invocation.Event) error) error {
+	if a.kind == wire.Log {
+		return emit(invocation.Event{Kind: invocation.Log, Data: a.data, More: more})
+	}
+	rest := a.data
+	for a.kind == wire.Chunks {
+		at := bytes.IndexByte(rest, '\n')
+		if at < 0 {
+			break
+		}
+		if err := emit(invocation.Event{Kind: invocation.Chunk, Data: rest[:at:at], More: true}); err != nil {
+			return err
+		}
+		rest = rest[at+1:]
+	}
+	return emit(invocation.Event{Kind: invocation.Chunk, Data: rest, More: more})
+}
+
+// add keeps what arrived and wakes the caller.
+func (c *inflight) add(kind byte, data []byte) {
 	c.mu.Lock()
-	if c.abandoned || (e.Kind == invocation.Log && c.logs >= maxCallLogs) {
+	if c.abandoned || (kind == wire.Log && c.logs >= maxCallLogs) {
 		c.mu.Unlock()
 		return
 	}
-	if e.Kind == invocation.Log {
+	if kind == wire.Log {
 		c.logs++
 	}
-	c.events = append(c.events, e)
+	c.arrived = append(c.arrived, arrival{kind, data})
 	c.mu.Unlock()
 	c.signal()
 }
@@ -83,11 +126,11 @@ func (c *inflight) signal() {
 }
 
 // take returns what has come since the last take.
-func (c *inflight) take(spare []invocation.Event) (events []invocation.Event, ended bool) {
+func (c *inflight) take(spare []arrival) (arrived []arrival, ended bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	events, c.events, c.logs = c.events, spare[:0], 0
-	return events, c.ended
+	arrived, c.arrived, c.logs = c.arrived, spare[:0], 0
+	return arrived, c.ended
 }
 
 // callMetadata is the JSON that user code may ask for.

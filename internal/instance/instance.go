@@ -83,22 +83,20 @@ func (in *Instance) Invoke(ctx context.Context, call invocation.Call, emit func(
 	if err != nil {
 		return invocation.Result{}, err
 	}
-	var spare []invocation.Event
+	var spare []arrival
 	items, bytes := 0, 0
 	for {
-		events, ended := c.take(spare)
-		for i := range events {
-			if err := emit(events[i]); err != nil {
+		arrived, ended := c.take(spare)
+		for i := range arrived {
+			if err := arrived[i].emit(ended || i < len(arrived)-1, emit); err != nil {
 				in.abandon(c, wire.CancelGone)
 				return invocation.Result{}, err
 			}
-			if events[i].Kind == invocation.Chunk {
-				items++
-				bytes += len(events[i].Data)
-			}
-			events[i].Data = nil
+			n, size := arrived[i].items()
+			items, bytes = items+n, bytes+size
+			arrived[i].data = nil
 		}
-		spare = events
+		spare = arrived
 		if ended {
 			return in.outcome(ctx, c)
 		}
@@ -175,7 +173,7 @@ func (in *Instance) abandon(c *inflight, reason byte) {
 		return
 	}
 	c.abandoned = true
-	c.events = nil
+	c.arrived = nil
 	c.pongsAtCancel = in.pongs.Load()
 	in.pings.Add(1)
 	c.overdue = time.AfterFunc(in.grace, func() { in.stuck(c) })
@@ -376,7 +374,7 @@ func (in *Instance) handle(fr *wire.Reader, f *wire.Frame) error {
 			in.onAnswer()
 		}
 		return nil
-	case wire.Chunk, wire.Result, wire.Error:
+	case wire.Chunk, wire.Chunks, wire.Result, wire.Error:
 	default:
 		return nil // of a newer shim
 	}
@@ -390,8 +388,8 @@ func (in *Instance) handle(fr *wire.Reader, f *wire.Frame) error {
 	if !ok || err != nil {
 		return err
 	}
-	if f.Kind == wire.Chunk {
-		c.add(invocation.Event{Kind: invocation.Chunk, Data: payload})
+	if f.Kind == wire.Chunk || f.Kind == wire.Chunks {
+		c.add(f.Kind, payload)
 		return nil
 	}
 	if err := c.settleWith(f.Kind, payload); err != nil {

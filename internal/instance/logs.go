@@ -31,7 +31,7 @@ func (in *Instance) handleLog(f *wire.Frame) error {
 	if c != nil {
 		line.InvocationID = c.invocation
 		if raw, err := json.Marshal(line); err == nil {
-			c.add(invocation.Event{Kind: invocation.Log, Data: raw})
+			c.add(wire.Log, raw)
 		}
 	}
 	in.logs(line)

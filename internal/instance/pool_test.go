@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -162,6 +163,61 @@ func TestPoolGivesChunksInOrderAndReturnsCredit(t *testing.T) {
 	})
 	if err != nil || next != n {
 		t.Fatalf("got %d chunks and error %v, want %d", next, err, n)
+	}
+}
+
+// TestPoolTakesManyChunksFromOneFrame: the events are those of single frames,
+// and the items are credited one by one, without what stands between them.
+func TestPoolTakesManyChunksFromOneFrame(t *testing.T) {
+	t.Parallel()
+	const frames, each = 300, 40
+	tally := make(chan [2]int, 1)
+	l := &instancetest.Launcher{Entrypoints: streamEntrypoint, OnCall: func(s *instancetest.Shim, c *instancetest.Call) {
+		var credited [2]int
+		items := c.CreditItems
+		for f := range frames {
+			for items < each+1 {
+				got := <-c.Credit
+				items += got[0]
+				credited[0], credited[1] = credited[0]+got[0], credited[1]+got[1]
+			}
+			var lines [][]byte
+			for i := range each {
+				lines = append(lines, fmt.Appendf(nil, "%d", f*(each+1)+i))
+			}
+			s.Send(instancetest.Chunks, c.ID, bytes.Join(lines, []byte("\n")))
+			s.Send(instancetest.Log, c.ID, append(make([]byte, 12), "between"...))
+			s.Send(instancetest.Chunk, c.ID, fmt.Appendf(nil, "%d", f*(each+1)+each))
+			items -= each + 1
+		}
+		tally <- credited
+		s.Result(c.ID, "")
+	}}
+	p := startPool(t, l, nil)
+	next, logs, size := 0, 0, 0
+	_, err := p.Invoke(t.Context(), aCall(`{}`), func(e invocation.Event) error {
+		if e.Kind == invocation.Log {
+			if logs++; next%(each+1) != each {
+				return fmt.Errorf("the line came after chunk %d", next)
+			}
+			return nil
+		}
+		if string(e.Data) != fmt.Sprint(next) {
+			return fmt.Errorf("chunk %d is %s", next, e.Data)
+		}
+		if next%(each+1) < each-1 && !e.More {
+			return fmt.Errorf("chunk %d does not say that others follow", next)
+		}
+		size += len(e.Data)
+		next++
+		return nil
+	})
+	if err != nil || next != frames*(each+1) || logs != frames {
+		t.Fatalf("got %d chunks, %d lines and error %v, want %d and %d", next, logs, err, frames*(each+1), frames)
+	}
+	credited := <-tally
+	if credited[0] == 0 || credited[0] > next || credited[1] > size {
+		t.Errorf("credited %v of %d items and %d bytes", credited, next, size)
 	}
 }
 

@@ -60,8 +60,12 @@ type Event struct {
 	Seq  int64
 	Kind Kind
 	// Data is JSON: a chunk's item, a LogLine, and of Started
-	// {"invocation_id":…}, so that doors can name it before it has ended.
+	// {"invocation_id":…}, so that doors can name it before it has ended. Who
+	// gets the event may keep it.
 	Data json.RawMessage
+	// More says that another event, or the call's end, follows at once: what
+	// writes events may let this one wait for it.
+	More bool
 }
 
 // LogLine is one line that user code printed or logged.

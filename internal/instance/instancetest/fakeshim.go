@@ -21,8 +21,10 @@ import (
 // The frame types that a script needs.
 const (
 	Chunk  = 19
+	Log    = 20
 	Result = 21
 	Error  = 22
+	Chunks = 24
 )
 
 // Call is a CALL frame as the fake shim got it.

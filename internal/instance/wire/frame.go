@@ -27,6 +27,7 @@ const (
 	Result = 21
 	Error  = 22
 	Pong   = 23
+	Chunks = 24
 )
 
 const (

@@ -34,6 +34,7 @@ class Call:
         "used_items",
         "used_bytes",
         "wake",
+        "batch",
         "done",
         "usage",
         "connections",
@@ -51,7 +52,7 @@ class Call:
         self._meta = _HEAD_SIZE + meta
         self._args = self._meta + args
         self.began = self.cancel = self.used_items = self.used_bytes = 0
-        self.worker = self.task = self.wake = self.entry = self.usage = self.connections = None
+        self.worker = self.task = self.wake = self.entry = self.usage = self.connections = self.batch = None
         self.done = False
 
     def inputs(self, loads):

@@ -17,7 +17,8 @@ from .refusal import BindError
 
 MAX_DEPTH = 200
 
-_SHALLOW = 2 * MAX_DEPTH  # as many bytes can't nest deeper
+# As many bytes can't nest deeper.
+SHORT = 2 * MAX_DEPTH
 _LONG_TEXT = 16 << 10
 
 TOO_DEEP = "nested deeper than %d levels" % MAX_DEPTH
@@ -76,7 +77,7 @@ def _may_overflow(data):
 
 def _may_be_deep(text):
     size = len(text)
-    if size <= _SHALLOW:
+    if size <= SHORT:
         return False
     if size <= _LONG_TEXT:
         return text.count(b"[") + text.count(b"{") > MAX_DEPTH
@@ -192,6 +193,21 @@ class JSONCodec:
             raise ValueError(TOO_DEEP)
         return text
 
+    def raw(self):
+        """Return (encode, options) of the fastest way there is: encode(value, None, options).
+
+        It raises as dumps does. What it returns is to be taken from checked if it
+        is longer than SHORT or holds b"null".
+        """
+        return self._raw, None
+
+    def _raw(self, value, _, __):
+        return self.dumps(value)
+
+    def checked(self, value, text):
+        """Return the JSON of value, for which raw's function returned text."""
+        return text
+
     def _encode(self, value):
         _marshaled(value)  # json would write subclasses in its own way
         return _encode(value)
@@ -221,7 +237,7 @@ class MsgspecCodec(JSONCodec):
                 value = self._fast_loads(data)
             except Exception:  # what a library refuses, json may take, or say why not
                 value = _decode(data, _CAREFUL_DECODER)
-        if len(data) > _SHALLOW and _may_be_deep(data) and too_deep(value):
+        if len(data) > SHORT and _may_be_deep(data) and too_deep(value):
             raise DecodeError(TOO_DEEP)
         return value
 
@@ -240,14 +256,22 @@ class OrjsonCodec(MsgspecCodec):
             | orjson.OPT_PASSTHROUGH_SUBCLASS
         )
 
+    def raw(self):
+        """Return orjson's own function."""
+        return self._fast_dumps, self._options
+
     def dumps(self, value):
         """Encode plain JSON data, raising TypeError or ValueError for any other."""
         try:
             text = self._fast_dumps(value, None, self._options)
         except (TypeError, ValueError, RecursionError):
             return super().dumps(value)
-        if len(text) <= _SHALLOW and b"null" not in text:
+        if len(text) <= SHORT and b"null" not in text:
             return text
+        return self.checked(value, text)
+
+    def checked(self, value, text):
+        """Return the JSON of value, for which raw's function returned text."""
         # Not-a-number is written as null: tell it from None.
         if (len(text) <= _LONG_TEXT or not _few(value)) and b"null" in text and _NOT_FINITE.search(_marshaled(value)):
             text = _encode(value)

@@ -65,6 +65,8 @@ class Logs:
         if self._lines > _MAX_LINES or self._bytes > _MAX_BYTES:
             self._dropped += 1
             return
+        if call is not None and call.batch is not None:
+            call.batch.sealed = True  # what it yields next comes after the line
         self._send(stream, level, self._number(call), now, data)
 
     def report(self):

@@ -6,12 +6,15 @@ from time import perf_counter_ns
 from . import children, connections, wire
 from .answers import TooLarge
 from .calls import CURRENT
+from .codec import SHORT
 from .encode import EncodeError, encode
 from .workers import execute
 
 _END = object()
 # A chunk is sent at once unless one was within this time; the watchdog sends it then.
 _GATHER_NS = 1_000_000
+# What a codec says to an item that it does not take as it is.
+_ODD = (TypeError, ValueError, OverflowError, RecursionError)
 
 
 def items_of(value):
@@ -85,6 +88,7 @@ class Streams:
         import asyncio
 
         source = value.__aiter__()
+        following, put = source.__anext__, _Way(call, self._answers, self._writer).put
         last = perf_counter_ns()
         try:
             while True:
@@ -93,14 +97,10 @@ class Streams:
                 if call.cancel:
                     raise asyncio.CancelledError
                 try:
-                    item = await source.__anext__()
+                    item = await following()
                 except StopAsyncIteration:
                     break
-                body = encode(item, self._codec)
-                self._answers.check(body)
-                call.used_items += 1
-                call.used_bytes += len(body)
-                self._writer.frame(wire.CHUNK, call.number, body)
+                put(encode(item, self._codec))
                 loop.flush_soon()
                 now = perf_counter_ns()
                 if now - last > _GATHER_NS:
@@ -125,6 +125,52 @@ class Streams:
         call.wake = None
 
 
+class _Way:
+    """The way of a call's items to the socket: short ones in batches, long ones alone."""
+
+    def __init__(self, call, answers, writer):
+        self._call, self._writer, self._check = call, writer, answers.check
+        # An item of so many bytes is within every limit and goes into a batch.
+        self.short = min(wire.COPY, answers.limit)
+        self._batch = None
+        self._size = 0  # of what put has added to it
+
+    def open(self):
+        """Return a batch to add items to, of wire.COPY bytes and one item more at the most."""
+        batch = self._batch
+        if batch is None or batch.queued or batch.sealed:
+            self._batch = self._call.batch = batch = wire.Batch(self._call.number)
+        self._size = 0
+        return batch
+
+    def long(self, body):
+        """Check a long item, and let none that follow overtake it."""
+        self._check(body)
+        if self._batch is not None:
+            self._batch.sealed = True
+
+    def charge(self, items, size):
+        """Take from the call's credit."""
+        self._call.used_items += items
+        self._call.used_bytes += size
+
+    def put(self, body):
+        """Put one item."""
+        size, batch = len(body), self._batch
+        self.charge(1, size)
+        if size > self.short:
+            self.long(body)
+            self._writer.frame(wire.CHUNK, self._call.number, body)
+            return
+        if batch is None or batch.sealed or not batch.queued or self._size > wire.COPY:
+            batch = self.open()
+        self._size += size
+        batch.items.append(body)
+        if not batch.queued:
+            batch.queued = True
+            self._writer.put(batch)
+
+
 class _Source:
     """The items of one synchronous stream, as JSON."""
 
@@ -133,7 +179,8 @@ class _Source:
         self._items = None
         self._call = call
         self._codec = codec
-        self._check = answers.check
+        self._raw, self._options = codec.raw()
+        self._way = _Way(call, answers, writer)
         self._put = writer.put
 
     def pull(self, flushed):
@@ -143,26 +190,42 @@ class _Source:
         JSON of an item that is too long to put here, or None: send what was put.
         A cancel may strike anywhere in here, so nothing here may block or send.
         """
-        call, codec, check, put = self._call, self._codec, self._check, self._put
+        call, way, codec = self._call, self._way, self._codec
         if self._items is None:
             CURRENT.set(call)
             self._items = items_of(self._value)
+        raw, options, until = self._raw, self._options, flushed + _GATHER_NS
+        items, most = call.items - call.used_items, min(call.bytes - call.used_bytes, wire.COPY)
+        left, free = items, most
+        short, batch = min(SHORT, way.short), way.open()
+        add = batch.items.append
         for item in self._items:
-            body = encode(item, codec)
-            check(body)
+            try:
+                body = raw(item, None, options)
+            except _ODD:
+                body = encode(item, codec)
             size = len(body)
-            call.used_items += 1
-            call.used_bytes += size
-            if size > wire.COPY:
-                return body
-            put(wire.HEAD.pack(size, wire.CHUNK, 0, 0, call.number) + body)
-            if (
-                perf_counter_ns() - flushed > _GATHER_NS
-                or call.used_items >= call.items
-                or call.used_bytes >= call.bytes
-                or call.cancel
-                or children.forked
-            ):
+            left -= 1
+            if size > short or b"null" in body:
+                try:
+                    body = codec.checked(item, body)
+                except _ODD:
+                    body = encode(item, codec)
+                size = len(body)
+                if size > way.short:
+                    way.charge(items - left, most - free + size)
+                    way.long(body)
+                    return body
+            free -= size
+            if batch.sealed:
+                batch = way.open()
+                add = batch.items.append
+            add(body)
+            if not batch.queued:
+                batch.queued = True
+                self._put(batch)
+            if not left or free <= 0 or perf_counter_ns() > until or children.forked:
+                way.charge(items - left, most - free)
                 return None
         return _END
 

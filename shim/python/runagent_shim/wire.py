@@ -8,7 +8,7 @@ import threading
 from collections import deque
 
 ADMIT, CALL, CREDIT, CANCEL, PING, STOP = 1, 2, 3, 4, 5, 6
-HELLO, READY, FAILED, CHUNK, LOG, RESULT, ERROR, PONG = 16, 17, 18, 19, 20, 21, 22, 23
+HELLO, READY, FAILED, CHUNK, LOG, RESULT, ERROR, PONG, CHUNKS = 16, 17, 18, 19, 20, 21, 22, 23, 24
 
 # Which part of a split payload a frame carries: the first has MORE, those
 # between both, the last CONTINUES.
@@ -155,6 +155,35 @@ def high(fd):
     return moved
 
 
+class Batch:
+    """Items of one stream on their way: those that come before it is sent go in one frame.
+
+    Its stream adds to items, and puts the batch again unless it is queued. No
+    item may be added once it is sealed: something of the same call stands behind it.
+    """
+
+    __slots__ = ("call", "items", "queued", "sealed")
+
+    def __init__(self, call):
+        self.call, self.items = call, []
+        self.queued = self.sealed = False
+
+    def take(self):
+        """Return the frame of what has come, b"" if nothing has."""
+        # In this order: an item that comes meanwhile is taken now, or puts the batch again.
+        self.queued = False
+        items = self.items
+        count = len(items)
+        if count == 1:
+            kind, body = CHUNK, items[0]
+        elif count:
+            kind, body = CHUNKS, b"\n".join(items[:count])
+        else:
+            return b""
+        del items[:count]
+        return _pack(len(body), kind, 0, 0, self.call) + body
+
+
 class Writer:
     """Gathers frames and sends many with one system call. Safe for all threads.
 
@@ -203,6 +232,8 @@ class Writer:
             frames, size, tail = [], 0, ()
             while pending and size < _WRITE_SIZE:
                 frame = pending.popleft()
+                if type(frame) is Batch:
+                    frame = frame.take()
                 if type(frame) is bytes:
                     frames.append(frame)
                     size += len(frame)

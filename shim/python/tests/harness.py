@@ -1,6 +1,7 @@
 """Plays the Go side over real socket pairs, against real processes."""
 
 import array
+import collections
 import json
 import os
 import select
@@ -19,7 +20,7 @@ BOOT = os.path.join(os.path.dirname(HERE), "boot.py")
 HEAD = struct.Struct(">IBBHI")
 CALL = struct.Struct(">HHIIIII")
 ADMIT, CALL_, CREDIT, CANCEL, PING, STOP = 1, 2, 3, 4, 5, 6
-HELLO, READY, FAILED, CHUNK, LOG, RESULT, ERROR, PONG = 16, 17, 18, 19, 20, 21, 22, 23
+HELLO, READY, FAILED, CHUNK, LOG, RESULT, ERROR, PONG, CHUNKS = 16, 17, 18, 19, 20, 21, 22, 23, 24
 MOST = 256 << 10  # bytes of a frame's payload
 DEADLINE = 20.0  # no test waits longer than this for one frame
 
@@ -59,6 +60,8 @@ class Connection:
         self.sock = sock
         self.buffer = b""
         self.parts = {}
+        self.items = collections.deque()  # of a CHUNKS frame, as if each had come by itself
+        self.batches = []  # how many items each CHUNKS frame had
         self.logs = []
         self.number = 0
         self.tags = []
@@ -84,6 +87,8 @@ class Connection:
             self.buffer += data
 
     def _parse(self):
+        if self.items:
+            return self.items.popleft()
         while len(self.buffer) >= 12:
             size, kind, flags, zero, call = HEAD.unpack_from(self.buffer)
             if zero or size > MOST:
@@ -100,6 +105,11 @@ class Connection:
             if flags:
                 whole, payload = int.from_bytes(payload[:4], "big"), payload[4:]
                 assert whole == len(payload), (whole, len(payload))
+            if kind == CHUNKS:
+                self.items += [Frame(CHUNK, call, item) for item in payload.split(b"\n")]
+                assert len(self.items) > 1, "CHUNKS of %d" % len(self.items)
+                self.batches.append(len(self.items))
+                return self.items.popleft()
             return Frame(kind, call, payload)
         return None
 

@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from harness import CHUNK, ERROR, RESULT, Case, functions
+from harness import CHUNK, ERROR, LOG, RESULT, Case, Line, functions
 
 
 class StreamTest(Case):
@@ -74,6 +74,33 @@ class StreamTest(Case):
     def leave():
         yield 1
         raise SystemExit
+    def telling(n):
+        for i in range(n):
+            print("before", i)
+            yield i
+    async def atelling(n):
+        for i in range(n):
+            print("before", i)
+            yield i
+    def mixed(n):
+        for i in range(n):
+            yield i
+            yield "x" * (70_000 if i % 7 == 3 else 500)
+            yield None
+    async def amixed(n):
+        for i in range(n):
+            yield i
+            yield "x" * (70_000 if i % 7 == 3 else 500)
+            yield None
+    def late_nan():
+        yield None
+        yield {"a": None}
+        yield float("nan")
+    def same():
+        item = {}
+        for i in range(200):
+            item["i"] = i
+            yield item
     """
 
     def setUp(self):
@@ -111,6 +138,37 @@ class StreamTest(Case):
             chunks, answer = self.it.stream(tag)
             self.assertError(answer, "EXECUTION_ERROR", text)
             self.assertEqual(chunks, [0, 1, 2] if "fails" in tag else [1], tag)
+
+    def test_items_of_a_fast_stream_share_frames(self):
+        for tag in ("count", "acount"):
+            self.it.batches.clear()
+            chunks, _ = self.it.stream(tag, {"n": 900})
+            self.assertEqual(len(chunks), 900)
+            self.assertGreater(sum(self.it.batches), 450, tag)
+
+    def test_items_are_what_they_were_when_yielded(self):
+        chunks, _ = self.it.stream("same")
+        self.assertEqual(chunks, [{"i": i} for i in range(200)])
+
+    def test_long_items_and_nulls_keep_their_place(self):
+        want = [v for i in range(100) for v in (i, "x" * (70_000 if i % 7 == 3 else 500), None)]
+        for tag in ("mixed", "amixed"):
+            chunks, answer = self.it.stream(tag, {"n": 100})
+            self.assertTrue(chunks == want and answer.kind == RESULT, (tag, len(chunks), answer))
+        chunks, answer = self.it.stream("late_nan")
+        self.assertEqual(chunks, [None, {"a": None}])
+        self.assertError(answer, "EXECUTION_ERROR")
+
+    def test_a_line_comes_between_the_items_it_was_printed_between(self):
+        for tag in ("telling", "atelling"):
+            number, seen = self.it.start(tag, {"n": 300}), []
+            while not seen or seen[-1] != "end":
+                frame = self.it.receive()
+                if frame.kind == LOG:
+                    seen.append(Line(frame).text)
+                else:
+                    seen.append(frame.value if frame.kind == CHUNK else "end")
+            self.assertEqual(seen, [v for i in range(300) for v in ("before %d" % i, i)] + ["end"], tag)
 
     def test_a_generator_stays_on_one_thread(self):
         chunks, _ = self.it.stream("threads")
