@@ -64,13 +64,20 @@ type eventCall struct {
 	events  *door.EventStream
 }
 
-// open starts the answer, with the start event. It is called at the next
-// event or when startDelay has passed.
-func (c *eventCall) open() {
+// open starts the answer, with the start event, which waits for what comes next.
+func (c *eventCall) open() { c.once.Do(c.begin) }
+
+// openAlone starts it when nothing has come for a while.
+func (c *eventCall) openAlone() {
 	c.once.Do(func() {
-		c.events = c.s.door.OpenEvents(c.w)
-		_ = c.events.Send("start", c.startID, func(dst []byte) []byte { return door.AppendLine(dst, c.start) })
+		c.begin()
+		_ = c.events.Flush()
 	})
+}
+
+func (c *eventCall) begin() {
+	c.events = c.s.door.OpenEvents(c.w)
+	_ = c.events.Add("start", c.startID, func(dst []byte) []byte { return door.AppendLine(dst, c.start) })
 }
 
 // unopened reports whether err can still be answered by a status, and should:
@@ -101,26 +108,30 @@ func (c *eventCall) emit(e invocation.Event) error {
 	c.seq = e.Seq
 	if e.Kind == invocation.Started {
 		c.start, c.startID = e.Data, e.Seq
-		c.delay = time.AfterFunc(startDelay, c.open)
+		c.delay = time.AfterFunc(startDelay, c.openAlone)
 		return nil
 	}
 	c.open()
+	var err error
 	switch e.Kind {
 	case invocation.Chunk:
 		index := c.chunks
 		c.chunks++
-		return c.events.Send("chunk", e.Seq, func(dst []byte) []byte {
+		err = c.events.Add("chunk", e.Seq, func(dst []byte) []byte {
 			dst = door.AppendLine(append(dst, `{"content":`...), e.Data)
 			dst = strconv.AppendInt(append(dst, `,"index":`...), int64(index), 10)
 			return append(dst, '}')
 		})
 	case invocation.Log:
 		if c.logs {
-			return c.events.Send("log", e.Seq, func(dst []byte) []byte { return door.AppendLine(dst, e.Data) })
+			err = c.events.Add("log", e.Seq, func(dst []byte) []byte { return door.AppendLine(dst, e.Data) })
 		}
 	case invocation.Started, invocation.Final, invocation.Failed: // written from what Execute returns
 	}
-	return nil
+	if e.More || err != nil {
+		return err
+	}
+	return c.events.Flush()
 }
 
 // done appends an api.DoneEvent.

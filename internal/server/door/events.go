@@ -1,6 +1,7 @@
 package door
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"sync"
@@ -13,29 +14,25 @@ const (
 	// heartbeat is how long a stream is silent before a comment is sent, which
 	// keeps proxies from closing it.
 	heartbeat = 15 * time.Second
-	// maxPending is how much a stream gathers while a write is under way.
-	// Beyond it the call waits for the reader.
-	maxPending = 256 << 10
+	// maxGathered is how much a stream gathers before it writes, whatever follows.
+	maxGathered = 64 << 10
 )
 
-// EventStream writes server-sent events. While one write is under way, further
-// events gather and leave together in the next: the first is never held back,
-// and a busy stream needs few writes.
+// EventStream writes server-sent events. What is added leaves in one write with
+// the next event that is sent.
 type EventStream struct {
-	w     http.ResponseWriter
-	rc    *http.ResponseController
-	stall time.Duration
-	after func(time.Duration) <-chan time.Time
+	d       *Door
+	w       http.ResponseWriter
+	rc      *http.ResponseController
+	scratch *[]byte
+	quit    chan struct{} // closed by Close
+	ended   chan struct{} // the heart has stopped
 
-	wake    chan struct{} // there is something to write, or the end
-	drained chan struct{} // what was pending has been written
-	ended   chan struct{} // the writer has returned
-	last    time.Time     // of the latest write; the writer's own
-
-	mu      sync.Mutex
-	pending []byte
-	closed  bool
-	err     error
+	writing  sync.Mutex // guards all that follows, and is held by who writes
+	pending  []byte
+	last     time.Time // of the latest write
+	deadline time.Time // of writes
+	err      error
 }
 
 // OpenEvents starts an answer of events. The Caller closes it.
@@ -46,29 +43,46 @@ func (d *Door) OpenEvents(w http.ResponseWriter) *EventStream {
 	h.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 	es := &EventStream{
-		w: w, rc: http.NewResponseController(w), stall: d.StallTimeout, after: d.After,
-		wake: make(chan struct{}, 1), drained: make(chan struct{}, 1), ended: make(chan struct{}),
+		d: d, w: w, rc: http.NewResponseController(w), scratch: d.Scratch.Take(),
+		quit: make(chan struct{}), ended: make(chan struct{}), last: time.Now(),
 	}
-	go es.run()
+	es.pending = (*es.scratch)[:0]
+	go es.beat()
 	return es
 }
 
-// Send adds an event whose data is appended by data; a seq of 0 gives it no
-// id. It waits while the reader is too far behind, and returns the error that
-// ended the stream. Only one goroutine may send.
-func (es *EventStream) Send(event string, seq int64, data func(dst []byte) []byte) error {
-	es.mu.Lock()
-	for len(es.pending) > maxPending && es.err == nil {
-		es.mu.Unlock()
-		select {
-		case <-es.drained:
-		case <-es.ended:
-		}
-		es.mu.Lock()
+// Add adds an event whose data is appended by data; a seq of 0 gives it no id.
+// It may be written later, with what follows. It returns the error that ended the stream.
+func (es *EventStream) Add(event string, seq int64, data func(dst []byte) []byte) error {
+	es.writing.Lock()
+	defer es.writing.Unlock()
+	es.append(event, seq, data)
+	if len(es.pending) > maxGathered {
+		es.write()
 	}
+	return es.err
+}
+
+// Send is Add and Flush.
+func (es *EventStream) Send(event string, seq int64, data func(dst []byte) []byte) error {
+	if err := es.Add(event, seq, data); err != nil {
+		return err
+	}
+	return es.Flush()
+}
+
+// Flush writes what was added. It returns when that is on its way: so it waits
+// for a reader that is too far behind.
+func (es *EventStream) Flush() error {
+	es.writing.Lock()
+	defer es.writing.Unlock()
+	es.write()
+	return es.err
+}
+
+func (es *EventStream) append(event string, seq int64, data func(dst []byte) []byte) {
 	if es.err != nil {
-		defer es.mu.Unlock()
-		return es.err
+		return
 	}
 	p := es.pending
 	if seq > 0 {
@@ -76,89 +90,78 @@ func (es *EventStream) Send(event string, seq int64, data func(dst []byte) []byt
 	}
 	p = append(append(append(p, "event: "...), event...), "\ndata: "...)
 	es.pending = append(data(p), "\n\n"...)
-	es.mu.Unlock()
-	signal(es.wake)
-	return nil
 }
 
 // Begin lets the client see that the stream is open, before there is an event.
-func (es *EventStream) Begin() {
-	es.mu.Lock()
-	es.pending = append(es.pending, ": open\n\n"...)
-	es.mu.Unlock()
-	signal(es.wake)
+func (es *EventStream) Begin() { es.comment(": open\n\n") }
+
+func (es *EventStream) comment(text string) {
+	es.writing.Lock()
+	defer es.writing.Unlock()
+	es.pending = append(es.pending, text...)
+	es.write()
 }
 
-// Close writes what is pending and returns when it is on its way.
+// Close writes what is pending and ends the stream.
 func (es *EventStream) Close() {
-	es.mu.Lock()
-	es.closed = true
-	es.mu.Unlock()
-	signal(es.wake)
+	close(es.quit)
 	<-es.ended
-}
-
-func signal(ch chan struct{}) {
-	select {
-	case ch <- struct{}{}:
-	default:
+	es.writing.Lock()
+	defer es.writing.Unlock()
+	es.write()
+	if es.err == nil {
+		es.err = errStreamClosed
 	}
+	es.d.Scratch.Give(es.scratch, es.pending)
+	es.pending = nil
+	// The connection may serve other requests afterwards.
+	_ = es.rc.SetWriteDeadline(time.Time{})
 }
 
-// run is the writer.
-func (es *EventStream) run() {
+var errStreamClosed = errors.New("the stream of events is closed")
+
+// beat writes a comment whenever the stream has been silent for long.
+func (es *EventStream) beat() {
 	defer close(es.ended)
-	// The connection may serve other requests afterwards.
-	defer func() { _ = es.rc.SetWriteDeadline(time.Time{}) }()
-	es.last = time.Now()
-	beat := es.after(heartbeat)
-	var batch []byte
+	wait := heartbeat
 	for {
 		select {
-		case <-es.wake:
-		case now := <-beat:
-			silent := now.Sub(es.last)
-			if silent >= heartbeat && es.write([]byte(": heartbeat\n\n")) != nil {
-				return
-			}
-			beat = es.after(nextBeat(silent))
-		}
-		es.mu.Lock()
-		batch, es.pending = es.pending, batch[:0]
-		closed := es.closed
-		es.mu.Unlock()
-		if len(batch) > 0 && es.write(batch) != nil {
+		case <-es.quit:
 			return
+		case now := <-es.d.After(wait):
+			wait = es.beatOnce(now)
 		}
-		if closed {
-			return
-		}
-		if cap(batch) > 2*maxPending {
-			batch = nil
-		}
-		signal(es.drained)
 	}
 }
 
-// nextBeat is when to look again at a stream that has been silent so long.
-func nextBeat(silent time.Duration) time.Duration {
-	if silent >= heartbeat {
-		return heartbeat
+// beatOnce returns when to look again.
+func (es *EventStream) beatOnce(now time.Time) time.Duration {
+	es.writing.Lock()
+	silent := now.Sub(es.last)
+	es.writing.Unlock()
+	if silent < heartbeat {
+		return heartbeat - silent
 	}
-	return heartbeat - silent
+	es.comment(": heartbeat\n\n")
+	return heartbeat
 }
 
-func (es *EventStream) write(batch []byte) error {
+// write writes what is pending. Called with es.writing.
+func (es *EventStream) write() {
+	if len(es.pending) == 0 || es.err != nil {
+		return
+	}
 	es.last = time.Now()
-	_ = es.rc.SetWriteDeadline(es.last.Add(es.stall))
-	_, err := es.w.Write(batch)
-	if err == nil {
-		err = es.rc.Flush()
+	// Renewed now and then: to set one costs a fair part of a write.
+	if es.deadline.Sub(es.last) < es.d.StallTimeout {
+		es.deadline = es.last.Add(es.d.StallTimeout + es.d.StallTimeout/4)
+		_ = es.rc.SetWriteDeadline(es.deadline)
 	}
-	if err != nil {
-		es.mu.Lock()
-		es.err = err
-		es.mu.Unlock()
+	if _, es.err = es.w.Write(es.pending); es.err == nil {
+		es.err = es.rc.Flush()
 	}
-	return err
+	es.pending = es.pending[:0]
+	if cap(es.pending) > 2*maxGathered {
+		es.pending = nil
+	}
 }
