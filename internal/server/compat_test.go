@@ -141,28 +141,38 @@ func TestRunFailures(t *testing.T) {
 
 func TestRunStream(t *testing.T) {
 	t.Parallel()
-	fx := newFixture(t, nil)
+	var asked time.Time // when the client said what to run
+	fx := newFixture(t, func(o *Options) {
+		o.After = func(d time.Duration) <-chan time.Time {
+			if d <= 20*time.Millisecond {
+				// The last chunk was sent after the client asked.
+				if since := time.Since(asked); since+d < 10*time.Millisecond {
+					t.Errorf("the last frame would come %v after the call", since+d)
+				}
+			}
+			return time.After(d)
+		}
+	})
 	fx.executor.on("words_stream", yields(`"a"`, `{"b":2}`, `2.0`))
 	conn := fx.dial(runStreamPath)
+	asked = time.Now()
 	fx.say(conn, `{"entrypoint_tag":"words_stream","input_args":[],"input_kwargs":{},"timeout_seconds":600}`)
 	if f := hear[api.CompatFrame](fx, conn); f.Type != "status" || f.Status != "stream_started" || f.InvocationID != invocationID {
 		t.Errorf("first frame %+v", f)
 	}
-	var last time.Time
 	for _, want := range []string{`string "a"`, `object {"b":2}`, `number 2.0`} {
 		f := hear[struct {
 			Type    string
 			Content json.RawMessage
 		}](fx, conn)
-		last = time.Now()
 		kind, value := decodeData(t, f.Content)
 		if got := kind + " " + value; f.Type != "data" || got != want {
 			t.Errorf("got %s %s, want %s", f.Type, got, want)
 		}
 	}
 	f := hear[api.CompatFrame](fx, conn)
-	if gap := time.Since(last); gap < 10*time.Millisecond {
-		t.Errorf("the last frame came %s after the last chunk", gap)
+	if took := time.Since(asked); took < 10*time.Millisecond {
+		t.Errorf("the last frame came %v after the call", took)
 	}
 	if f.Status != "stream_completed" || *f.TotalChunks != 3 || *f.ExecutionTime <= 0 || f.InvocationID != invocationID {
 		t.Errorf("last frame %+v", f)

@@ -16,8 +16,12 @@ import (
 	"github.com/runagent/runagent/internal/server/envelope"
 )
 
-// maxSocketCalls bounds the calls in flight on one socket.
-const maxSocketCalls = 1000
+const (
+	// maxSocketCalls bounds the calls in flight on one socket.
+	maxSocketCalls = 1000
+	// maxWaiting is how much a call gathers before it writes, whatever follows.
+	maxWaiting = 64 << 10
+)
 
 // errCallerCanceled is the cause of a cancel message.
 var errCallerCanceled = errors.New("canceled by the caller")
@@ -179,7 +183,8 @@ type socketCall struct {
 	logs   bool
 	seq    int64
 	chunks int
-	frame  []byte
+	// waiting holds messages that others follow at once.
+	waiting []byte
 }
 
 func (c *socketCall) run(ctx context.Context, req invocation.Request) {
@@ -189,52 +194,69 @@ func (c *socketCall) run(ctx context.Context, req invocation.Request) {
 		err = fault.New(fault.Execution, "the result of %d bytes is larger than the limit of %d", len(out.Result.Output), c.door.MaxBytes)
 	}
 	if err != nil {
+		if len(c.waiting) > 0 {
+			_ = c.flush(c.waiting)
+		}
 		c.fail(c.ref, c.seq+1, out.ID, err)
 		return
 	}
-	p := c.begin(api.SocketResult, c.seq+1)
-	p = door.AppendQuoted(append(p, `,"invocation_id":`...), out.ID)
-	p = append(p, `,"status":"succeeded","result":`...)
-	if len(out.Result.Output) > 0 {
-		p = append(p, out.Result.Output...)
-	} else {
-		p = append(p, "null"...)
+	_ = c.flush(c.message(api.SocketResult, c.seq+1, func(p []byte) []byte {
+		p = door.AppendQuoted(append(p, `,"invocation_id":`...), out.ID)
+		p = append(p, `,"status":"succeeded","result":`...)
+		if len(out.Result.Output) > 0 {
+			p = append(p, out.Result.Output...)
+		} else {
+			p = append(p, "null"...)
+		}
+		p = strconv.AppendInt(append(p, `,"chunks":`...), int64(c.chunks), 10)
+		return door.AppendMetadata(append(p, `,"metadata":`...), &out)
+	}))
+}
+
+// message adds a message, with what all have and what rest appends, to those
+// that wait.
+func (c *socketCall) message(kind string, seq int64, rest func(p []byte) []byte) []byte {
+	return door.AppendMessage(c.waiting, func(p []byte) []byte {
+		p = append(append(p, `{"type":"`...), kind...)
+		p = door.AppendQuoted(append(p, `","ref":`...), c.ref)
+		p = strconv.AppendInt(append(p, `,"seq":`...), seq, 10)
+		return append(rest(p), '}')
+	})
+}
+
+// flush sends messages, and with them those that waited. It waits while the
+// reader does not read: so a slow reader pauses its own calls, and nobody else's.
+func (c *socketCall) flush(messages []byte) error {
+	c.waiting = messages[:0]
+	if cap(c.waiting) > 2*maxWaiting {
+		c.waiting = nil
 	}
-	p = strconv.AppendInt(append(p, `,"chunks":`...), int64(c.chunks), 10)
-	p = door.AppendMetadata(append(p, `,"metadata":`...), &out)
-	_ = c.Write(append(p, '}'))
+	return c.Write(messages)
 }
 
-// begin starts a frame with what all have.
-func (c *socketCall) begin(kind string, seq int64) []byte {
-	p := append(append(c.frame[:0], `{"type":"`...), kind...)
-	p = door.AppendQuoted(append(p, `","ref":`...), c.ref)
-	return strconv.AppendInt(append(p, `,"seq":`...), seq, 10)
-}
-
-// emit sends one event. It waits while the reader does not read: so a slow
-// reader pauses its own calls, and nobody else's.
+// emit sends one event, or has it wait for those that follow at once.
 func (c *socketCall) emit(e invocation.Event) error {
 	c.seq = e.Seq
-	var p []byte
 	switch e.Kind {
 	case invocation.Started:
-		p = append(c.begin(api.SocketStarted, e.Seq), ',')
-		p = append(p, e.Data[1:]...) // its members join the frame's
-		c.frame = p
-		return c.Write(p)
+		c.waiting = c.message(api.SocketStarted, e.Seq, func(p []byte) []byte {
+			return append(append(p, ','), e.Data[1:len(e.Data)-1]...) // its members join the message's
+		})
 	case invocation.Chunk:
-		p = append(append(c.begin(api.SocketChunk, e.Seq), `,"content":`...), e.Data...)
-		p = strconv.AppendInt(append(p, `,"index":`...), int64(c.chunks), 10)
+		index := c.chunks
 		c.chunks++
+		c.waiting = c.message(api.SocketChunk, e.Seq, func(p []byte) []byte {
+			p = append(append(p, `,"content":`...), e.Data...)
+			return strconv.AppendInt(append(p, `,"index":`...), int64(index), 10)
+		})
 	case invocation.Log:
-		if !c.logs {
-			return nil
+		if c.logs {
+			c.waiting = c.message(api.SocketLog, e.Seq, func(p []byte) []byte { return append(append(p, `,"log":`...), e.Data...) })
 		}
-		p = append(append(c.begin(api.SocketLog, e.Seq), `,"log":`...), e.Data...)
-	default:
+	case invocation.Final, invocation.Failed: // sent from what Execute returns
+	}
+	if len(c.waiting) == 0 || e.More && len(c.waiting) < maxWaiting {
 		return nil
 	}
-	c.frame = append(p, '}')
-	return c.Write(c.frame)
+	return c.flush(c.waiting)
 }

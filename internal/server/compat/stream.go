@@ -20,7 +20,9 @@ const (
 	FirstMessage = 30 * time.Second
 	// lastFramePause keeps the final frame out of the TCP segment of the last
 	// chunk: the TypeScript client drops chunks that arrive together with it.
-	lastFramePause = 15 * time.Millisecond
+	lastFramePause = 10 * time.Millisecond
+	// maxWaiting is how much a stream gathers before it writes, whatever follows.
+	maxWaiting = 64 << 10
 )
 
 // RunStream streams an entrypoint to a published client.
@@ -72,9 +74,10 @@ type call struct {
 	door   *door.Door
 	sock   *door.Socket
 	req    invocation.Request
-	frame  []byte
 	chunks int
-	lastAt time.Time
+	// waiting holds frames that others follow at once.
+	waiting []byte
+	lastAt  time.Time // when the last chunk was sent
 }
 
 func (c *call) run(body []byte) {
@@ -86,7 +89,7 @@ func (c *call) run(body []byte) {
 	}
 	out, err := c.door.Executor.Execute(c.sock.Ctx, c.req, c.emit)
 	if err == nil && c.chunks == 0 && len(out.Result.Output) > 0 {
-		err = c.data(out.Result.Output)
+		err = c.data(out.Result.Output, false)
 	}
 	if c.sock.Ctx.Err() != nil {
 		return
@@ -112,29 +115,47 @@ func (c *call) emit(e invocation.Event) error {
 		}
 		return c.sock.Send(api.CompatFrame{Type: "status", Status: "stream_started", InvocationID: start.InvocationID})
 	case invocation.Chunk:
-		return c.data(e.Data)
+		return c.data(e.Data, e.More)
 	case invocation.Log, invocation.Final, invocation.Failed: // this door has no frames for them
 	}
 	return nil
 }
 
-// data sends one item. The limit is on the frame: the quotes of both layers
-// can make an item eight times as long.
-func (c *call) data(item []byte) error {
-	c.frame = appendData(append(c.frame[:0], `{"type":"data","content":`...), item)
-	c.frame = append(c.frame, '}')
-	if limit := c.door.MaxBytes; int64(len(c.frame)) > limit {
-		return fault.New(fault.Execution, "an item of the stream, encoded, has %s bytes: the limit is %d",
-			strconv.Itoa(len(c.frame)), limit)
+// data sends one item, unless others follow at once. The limit is on the frame:
+// the quotes of both layers can make an item eight times as long.
+func (c *call) data(item []byte, more bool) error {
+	before := len(c.waiting)
+	frames := door.AppendMessage(c.waiting, func(dst []byte) []byte {
+		return append(appendData(append(dst, `{"type":"data","content":`...), item), '}')
+	})
+	if size, limit := len(frames)-before, c.door.MaxBytes; int64(size) > limit {
+		return fault.New(fault.Execution, "an item of the stream, encoded, has %s bytes: the limit is %d", strconv.Itoa(size), limit)
 	}
 	c.chunks++
-	err := c.sock.Write(c.frame)
+	c.waiting = frames
+	if more && len(frames) < maxWaiting {
+		return nil
+	}
+	return c.flush()
+}
+
+// flush sends what waits.
+func (c *call) flush() error {
+	if len(c.waiting) == 0 {
+		return nil
+	}
+	err := c.sock.Write(c.waiting)
+	c.waiting = c.waiting[:0]
+	if cap(c.waiting) > 2*maxWaiting {
+		c.waiting = nil
+	}
 	c.lastAt = time.Now()
 	return err
 }
 
 // pause waits until the last chunk is on its way alone.
 func (c *call) pause() {
+	_ = c.flush() // a client that has gone is seen by its socket
 	if wait := lastFramePause - time.Since(c.lastAt); c.chunks > 0 && wait > 0 {
 		select {
 		case <-c.door.After(wait):

@@ -29,6 +29,7 @@ type Socket struct {
 	Cancel context.CancelCauseFunc
 	// Running is waited for by Close.
 	Running sync.WaitGroup
+	conn    *frameConn
 	// Status is what the Socket is closed with; 0 drops it without a word.
 	Status websocket.StatusCode
 }
@@ -41,7 +42,8 @@ func (d *Door) OpenSocket(w http.ResponseWriter, r *http.Request) (*Socket, erro
 	if !d.Sockets.enter() {
 		return nil, fault.New(fault.AgentUnavailable, "the server is stopping")
 	}
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	fw := &frameWriter{ResponseWriter: w, stall: d.StallTimeout}
+	conn, err := websocket.Accept(fw, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // the Guard has checked the origin
 		CompressionMode:    websocket.CompressionDisabled,
 	})
@@ -51,8 +53,10 @@ func (d *Door) OpenSocket(w http.ResponseWriter, r *http.Request) (*Socket, erro
 		panic(http.ErrAbortHandler) //nolint:forbidigo // how net/http is told to cut a connection
 	}
 	conn.SetReadLimit(d.MaxBytes)
-	k := &Socket{d: d, Conn: conn}
+	k := &Socket{d: d, Conn: conn, conn: fw.conn}
 	k.Ctx, k.Cancel = context.WithCancelCause(r.Context())
+	// A write that waits for its reader ends with the Socket.
+	context.AfterFunc(k.Ctx, func() { _ = k.conn.SetWriteDeadline(time.Unix(1, 0)) })
 	k.Running.Go(k.ping)
 	return k, nil
 }
@@ -86,12 +90,15 @@ func (k *Socket) ping() {
 	}
 }
 
-// Write sends one text message. A reader that takes nothing for too long loses
-// the Socket.
-func (k *Socket) Write(message []byte) error {
-	ctx, cancel := context.WithTimeout(k.Ctx, k.d.StallTimeout)
-	defer cancel()
-	return k.Conn.Write(ctx, websocket.MessageText, message)
+// Write sends messages that AppendMessage has put together. A reader that takes
+// nothing for too long loses the Socket.
+func (k *Socket) Write(messages []byte) error {
+	_, err := k.conn.write(messages, k.Ctx.Err)
+	if err != nil {
+		k.Cancel(ErrClientGone)
+		_ = k.conn.Close() // the stream may end in half a frame: nothing can follow
+	}
+	return err
 }
 
 // Send writes a message of one of api's types.
@@ -100,5 +107,5 @@ func (k *Socket) Send(message any) error {
 	if err != nil {
 		return err
 	}
-	return k.Write(text)
+	return k.Write(AppendMessage(nil, func(dst []byte) []byte { return append(dst, text...) }))
 }
