@@ -14,7 +14,8 @@ import (
 )
 
 // startDelay is how long the start event waits for what comes next. A call that
-// is refused at once, because its queue is full, is so answered by a status.
+// is refused at once, because its queue is full, is so answered by a status; one
+// that ends sooner need not be kept alive.
 const startDelay = 20 * time.Millisecond
 
 // stream runs req and answers with its events. What fails before the first
@@ -33,10 +34,10 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, req invocation.R
 		if err != nil {
 			return nil // the stream has begun: there is no other way to answer
 		}
-		_ = c.events.Send("error", c.seq+1, func(dst []byte) []byte { return append(dst, data...) })
+		_ = c.events.Add("error", c.seq+1, func(dst []byte) []byte { return append(dst, data...) })
 		return nil
 	}
-	_ = c.events.Send("done", c.seq+1, func(dst []byte) []byte { return c.done(dst, &out) })
+	_ = c.events.Add("done", c.seq+1, func(dst []byte) []byte { return c.done(dst, &out) })
 	return nil
 }
 
@@ -67,12 +68,16 @@ type eventCall struct {
 // open starts the answer, with the start event, which waits for what comes next.
 func (c *eventCall) open() { c.once.Do(c.begin) }
 
-// openAlone starts it when nothing has come for a while.
-func (c *eventCall) openAlone() {
+// late is called when the call has taken a while: it starts the answer if
+// nothing has come, and sees that it is kept alive.
+func (c *eventCall) late() {
 	c.once.Do(func() {
 		c.begin()
 		_ = c.events.Flush()
 	})
+	if c.events != nil {
+		c.events.KeepAlive()
+	}
 }
 
 func (c *eventCall) begin() {
@@ -108,7 +113,7 @@ func (c *eventCall) emit(e invocation.Event) error {
 	c.seq = e.Seq
 	if e.Kind == invocation.Started {
 		c.start, c.startID = e.Data, e.Seq
-		c.delay = time.AfterFunc(startDelay, c.openAlone)
+		c.delay = time.AfterFunc(startDelay, c.late)
 		return nil
 	}
 	c.open()

@@ -25,8 +25,8 @@ type EventStream struct {
 	w       http.ResponseWriter
 	rc      *http.ResponseController
 	scratch *[]byte
-	quit    chan struct{} // closed by Close
-	ended   chan struct{} // the heart has stopped
+	quit    chan struct{}  // closed by Close, if there is a heart
+	heart   sync.WaitGroup // its goroutine
 
 	writing  sync.Mutex // guards all that follows, and is held by who writes
 	pending  []byte
@@ -35,7 +35,8 @@ type EventStream struct {
 	err      error
 }
 
-// OpenEvents starts an answer of events. The Caller closes it.
+// OpenEvents starts an answer of events. The Caller closes it, and has it kept
+// alive if it is to last.
 func (d *Door) OpenEvents(w http.ResponseWriter) *EventStream {
 	h := w.Header()
 	h.Set("Content-Type", EventStreamType)
@@ -43,12 +44,23 @@ func (d *Door) OpenEvents(w http.ResponseWriter) *EventStream {
 	h.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 	es := &EventStream{
-		d: d, w: w, rc: http.NewResponseController(w), scratch: d.Scratch.Take(),
-		quit: make(chan struct{}), ended: make(chan struct{}), last: time.Now(),
+		d: d, w: w, rc: http.NewResponseController(w), scratch: d.Scratch.Take(), last: time.Now(),
 	}
 	es.pending = (*es.scratch)[:0]
-	go es.beat()
 	return es
+}
+
+// KeepAlive sends a comment whenever the stream has been silent for long, until
+// it is closed.
+func (es *EventStream) KeepAlive() {
+	es.writing.Lock()
+	defer es.writing.Unlock()
+	if es.err != nil || es.quit != nil {
+		return
+	}
+	quit := make(chan struct{})
+	es.quit = quit
+	es.heart.Go(func() { es.beat(quit) })
 }
 
 // Add adds an event whose data is appended by data; a seq of 0 gives it no id.
@@ -92,41 +104,52 @@ func (es *EventStream) append(event string, seq int64, data func(dst []byte) []b
 	es.pending = append(data(p), "\n\n"...)
 }
 
-// Begin lets the client see that the stream is open, before there is an event.
-func (es *EventStream) Begin() { es.comment(": open\n\n") }
+// Begin lets the client see that the stream is open, before there is an event,
+// and keeps it alive.
+func (es *EventStream) Begin() {
+	es.KeepAlive()
+	es.comment(": open\n\n")
+}
 
 func (es *EventStream) comment(text string) {
 	es.writing.Lock()
 	defer es.writing.Unlock()
-	es.pending = append(es.pending, text...)
-	es.write()
+	if es.err == nil {
+		es.pending = append(es.pending, text...)
+		es.write()
+	}
 }
 
-// Close writes what is pending and ends the stream.
+// Close writes what is pending and ends the stream. What net/http adds to it as
+// the handler returns leaves in the same write; the deadline of that it resets
+// itself.
 func (es *EventStream) Close() {
-	close(es.quit)
-	<-es.ended
+	es.end()
+	es.heart.Wait()
+}
+
+func (es *EventStream) end() {
 	es.writing.Lock()
 	defer es.writing.Unlock()
-	es.write()
+	es.hand()
 	if es.err == nil {
 		es.err = errStreamClosed
 	}
 	es.d.Scratch.Give(es.scratch, es.pending)
 	es.pending = nil
-	// The connection may serve other requests afterwards.
-	_ = es.rc.SetWriteDeadline(time.Time{})
+	if es.quit != nil {
+		close(es.quit)
+	}
 }
 
 var errStreamClosed = errors.New("the stream of events is closed")
 
 // beat writes a comment whenever the stream has been silent for long.
-func (es *EventStream) beat() {
-	defer close(es.ended)
+func (es *EventStream) beat(quit <-chan struct{}) {
 	wait := heartbeat
 	for {
 		select {
-		case <-es.quit:
+		case <-quit:
 			return
 		case now := <-es.d.After(wait):
 			wait = es.beatOnce(now)
@@ -148,8 +171,16 @@ func (es *EventStream) beatOnce(now time.Time) time.Duration {
 
 // write writes what is pending. Called with es.writing.
 func (es *EventStream) write() {
+	if es.hand() && es.err == nil {
+		es.err = es.rc.Flush()
+	}
+}
+
+// hand gives what is pending to net/http, and reports whether there was
+// something. Called with es.writing.
+func (es *EventStream) hand() bool {
 	if len(es.pending) == 0 || es.err != nil {
-		return
+		return false
 	}
 	es.last = time.Now()
 	// Renewed now and then: to set one costs a fair part of a write.
@@ -157,11 +188,10 @@ func (es *EventStream) write() {
 		es.deadline = es.last.Add(es.d.StallTimeout + es.d.StallTimeout/4)
 		_ = es.rc.SetWriteDeadline(es.deadline)
 	}
-	if _, es.err = es.w.Write(es.pending); es.err == nil {
-		es.err = es.rc.Flush()
-	}
+	_, es.err = es.w.Write(es.pending)
 	es.pending = es.pending[:0]
 	if cap(es.pending) > 2*maxGathered {
 		es.pending = nil
 	}
+	return true
 }
