@@ -11,6 +11,7 @@ type LogLine struct {
 	InvocationID string    `json:"invocation_id,omitempty"`
 	Instance     string    `json:"instance,omitempty"`
 	AgentID      string    `json:"agent_id,omitempty"`
+	Revision     string    `json:"revision,omitempty"`
 }
 
 // LogList is a list of log lines, oldest first.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/cli/local"
 	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/sdk/go/runagent"
@@ -23,7 +25,9 @@ type logsCommand struct {
 	follow  bool
 	limit   int
 	filter  string
-	json    bool
+	// revision and since leave out more; since is how long ago.
+	revision, since string
+	json            bool
 }
 
 func newLogsCommand(p *Program) *cobra.Command {
@@ -34,7 +38,7 @@ func newLogsCommand(p *Program) *cobra.Command {
 		Long: `Show the latest lines that the code of an agent printed and logged, whether it is
 being served now or was once. AGENT is as in "runagent run". A line begins with
 its time and the end of the ID of the invocation that printed it.`,
-		Example:           "  runagent logs my-agent -f\n  runagent logs --limit 1000 --json",
+		Example:           "  runagent logs my-agent -f\n  runagent logs my-agent --revision 3 --since 10m\n  runagent logs --limit 1000 --json",
 		Args:              atMost(1),
 		ValidArgsFunction: p.completeAgents,
 		RunE:              func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), first(args)) },
@@ -42,6 +46,8 @@ its time and the end of the ID of the invocation that printed it.`,
 	cmd.Flags().BoolVarP(&c.follow, "follow", "f", false, "go on with new lines as they come")
 	cmd.Flags().IntVar(&c.limit, "limit", 100, fmt.Sprintf("begin with the latest `N` lines, up to %d", maxLogLines))
 	cmd.Flags().StringVar(&c.filter, "invocation", "", "only lines of the invocation with this `ID`")
+	cmd.Flags().StringVar(&c.revision, "revision", "", "only lines of this `REVISION`: its ID, or on a platform its number")
+	cmd.Flags().StringVar(&c.since, "since", "", "only lines of the last `TIME`, such as 10m or 2h")
 	cmd.Flags().BoolVar(&c.json, "json", false, "write JSON, one object a line")
 	return cmd
 }
@@ -50,6 +56,14 @@ func (c *logsCommand) run(ctx context.Context, ref string) error {
 	if c.limit < 1 || c.limit > maxLogLines {
 		return usagef("--limit is %d: it may be 1 to %d", c.limit, maxLogLines)
 	}
+	var since time.Time
+	if c.since != "" {
+		ago, err := agent.ParseDuration(c.since)
+		if err != nil {
+			return usagef("--since: %w", err)
+		}
+		since = time.Now().Add(-ago)
+	}
 	settings, err := c.program.settings()
 	if err != nil {
 		return err
@@ -57,7 +71,7 @@ func (c *logsCommand) run(ctx context.Context, ref string) error {
 	colours := terminal.PaletteFor(c.out, settings.NoColor)
 	return c.program.readNamed(ctx, ref, func(client *runagent.Client, target *local.Agent, live bool) error {
 		some := false
-		query := runagent.LogQuery{Follow: c.follow && live, Limit: c.limit, InvocationID: c.filter}
+		query := runagent.LogQuery{Follow: c.follow && live, Limit: c.limit, InvocationID: c.filter, Revision: c.revision, Since: since}
 		for line, err := range client.Logs(ctx, target.ID, query) {
 			if err != nil {
 				return err

@@ -129,6 +129,11 @@ func withDefaults(s Spec) Spec {
 	if s.OnLog == nil {
 		s.OnLog = func(invocation.LogLine) {}
 	}
+	told, revision := s.OnLog, s.Revision
+	s.OnLog = func(line invocation.LogLine) {
+		line.Revision = revision
+		told(line)
+	}
 	s.Admission.Concurrency = AdmittedConcurrency{Sync: s.SyncSlots, Async: s.AsyncSlots}
 	return s
 }

@@ -77,6 +77,7 @@ type LogLine struct {
 	InvocationID string    `json:"invocation_id,omitempty"`
 	Instance     string    `json:"instance,omitempty"`
 	AgentID      string    `json:"agent_id,omitempty"`
+	Revision     string    `json:"revision,omitempty"`
 }
 
 // StartKind says what a call found when it arrived.

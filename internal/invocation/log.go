@@ -15,6 +15,7 @@ type KeptLine struct {
 type LogFilter struct {
 	AgentID      string
 	InvocationID string
+	Revision     string
 	Since        time.Time
 	// After is the ID of the last line already seen: the lines that follow it
 	// are given. At 0 the newest lines are.

@@ -20,11 +20,21 @@ func (s *Server) handleLogs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q := door.ReadQuery(r, "follow", "limit", "invocation")
-	which := LogQuery{AgentID: d.Agent.ID, InvocationID: q.Text("invocation"), Limit: q.Number("limit", defaultLines, maxLines)}
+	q := door.ReadQuery(r, "follow", "limit", "invocation", "revision", "since")
+	which := LogQuery{
+		AgentID: d.Agent.ID, InvocationID: q.Text("invocation"), Revision: q.Text("revision"), Since: q.Time("since"),
+		Limit: q.Number("limit", defaultLines, maxLines),
+	}
 	follow := q.Flag("follow")
 	if q.Err != nil {
 		return q.Err
+	}
+	if s.o.Platform != nil && which.Revision != "" { // which may be a number there
+		rev, err := s.o.Platform.Revision(r.Context(), d.Agent.ID, which.Revision)
+		if err != nil {
+			return err
+		}
+		which.Revision = rev.ID
 	}
 	if follow {
 		return s.followLogs(w, r, which)

@@ -148,6 +148,8 @@ var (
 		{Name: "follow", Type: "boolean", Doc: "1 sends new lines as server-sent events until you hang up."},
 		{Name: "limit", Type: "integer", Doc: "How many lines, 100 if not given."},
 		{Name: "invocation", Type: "string", Doc: "Only the lines of this invocation."},
+		{Name: "revision", Type: "string", Doc: "Only the lines of this revision: its ID, or on a platform its number."},
+		{Name: "since", Type: "string", Doc: "Only what was printed at this time or later (RFC 3339)."},
 	}
 	invocationsQuery = []openapi.QueryField{
 		{Name: "agent", Type: "string", Doc: "An agent's ID, slug or name."},

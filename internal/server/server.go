@@ -40,7 +40,9 @@ type Logs interface {
 type LogQuery struct {
 	AgentID      string
 	InvocationID string // "" means all
-	Limit        int    // 1 to 10,000
+	Revision     string
+	Since        time.Time
+	Limit        int // 1 to 10,000
 }
 
 // Options configures a Server. Executor, Agents, History and Logs are needed;

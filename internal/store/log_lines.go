@@ -24,8 +24,8 @@ func insertLines(ctx context.Context, tx *sql.Tx, lines []invocation.LogLine) er
 		return nil
 	}
 	const q = `
-		INSERT INTO log_lines (project_id, node_id, agent_id, invocation_id, instance, stream, level, logged_at, line)
-		VALUES ('default', 'local', ?, ?, ?, ?, ?, ?, ?)`
+		INSERT INTO log_lines (project_id, node_id, agent_id, invocation_id, instance, stream, level, logged_at, line, revision)
+		VALUES ('default', 'local', ?, ?, ?, ?, ?, ?, ?, ?)`
 	stmt, err := tx.PrepareContext(ctx, q)
 	if err != nil {
 		return fmt.Errorf("write log lines: %w", err)
@@ -33,7 +33,7 @@ func insertLines(ctx context.Context, tx *sql.Tx, lines []invocation.LogLine) er
 	defer func() { _ = stmt.Close() }() // ends with the transaction anyway
 	for i := range lines {
 		l := &lines[i]
-		_, err := stmt.ExecContext(ctx, l.AgentID, l.InvocationID, l.Instance, l.Stream, l.Level, micros(l.Time), l.Text)
+		_, err := stmt.ExecContext(ctx, l.AgentID, l.InvocationID, l.Instance, l.Stream, l.Level, micros(l.Time), l.Text, l.Revision)
 		if err != nil {
 			return fmt.Errorf("write log lines: %w", err)
 		}
@@ -60,7 +60,7 @@ func (h *History) Logs(ctx context.Context, f invocation.LogFilter) ([]invocatio
 	if f.After == 0 {
 		order = ` ORDER BY id DESC`
 	}
-	q := `SELECT id, agent_id, invocation_id, instance, stream, level, logged_at, line FROM log_lines` +
+	q := `SELECT id, agent_id, invocation_id, instance, stream, level, logged_at, line, revision FROM log_lines` +
 		where + order + ` LIMIT ?`
 	lines, err := h.readLines(ctx, q, append(args, limit)...)
 	if err != nil {
@@ -84,7 +84,7 @@ func (h *History) readLines(ctx context.Context, q string, args ...any) ([]invoc
 			l  invocation.KeptLine
 			at int64
 		)
-		if err := rows.Scan(&l.ID, &l.AgentID, &l.InvocationID, &l.Instance, &l.Stream, &l.Level, &at, &l.Text); err != nil {
+		if err := rows.Scan(&l.ID, &l.AgentID, &l.InvocationID, &l.Instance, &l.Stream, &l.Level, &at, &l.Text, &l.Revision); err != nil {
 			return nil, err
 		}
 		l.Time = fromMicros(at)
@@ -102,6 +102,9 @@ func lineConditions(f invocation.LogFilter) (string, []any) {
 		// The index leaves lines without an invocation out, and is used only
 		// where the statement does too.
 		parts, args = append(parts, "invocation_id = ? AND invocation_id <> ''"), append(args, f.InvocationID)
+	}
+	if f.Revision != "" {
+		parts, args = append(parts, "revision = ?"), append(args, f.Revision)
 	}
 	if !f.Since.IsZero() {
 		parts, args = append(parts, "logged_at >= ?"), append(args, micros(f.Since))

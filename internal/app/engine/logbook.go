@@ -102,7 +102,9 @@ func (b *Logbook) Tail(ctx context.Context, q server.LogQuery) ([]invocation.Log
 
 // readKept returns the last matching lines that were kept, oldest first.
 func (b *Logbook) readKept(ctx context.Context, q server.LogQuery) ([]invocation.LogLine, error) {
-	kept, err := b.kept.Logs(ctx, invocation.LogFilter{AgentID: q.AgentID, InvocationID: q.InvocationID, Limit: q.Limit})
+	kept, err := b.kept.Logs(ctx, invocation.LogFilter{
+		AgentID: q.AgentID, InvocationID: q.InvocationID, Revision: q.Revision, Since: q.Since, Limit: q.Limit,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +201,8 @@ func (b *Logbook) Follow(ctx context.Context, q server.LogQuery, emit func(invoc
 
 func matches(q server.LogQuery, line invocation.LogLine) bool {
 	return (q.AgentID == "" || line.AgentID == "" || q.AgentID == line.AgentID) &&
-		(q.InvocationID == "" || q.InvocationID == line.InvocationID)
+		(q.InvocationID == "" || q.InvocationID == line.InvocationID) &&
+		(q.Revision == "" || q.Revision == line.Revision) && !line.Time.Before(q.Since)
 }
 
 var _ server.Logs = (*Logbook)(nil)

@@ -15,7 +15,7 @@ func testLogs(t *testing.T, opener Opener) {
 	for i := range 10 {
 		h.AppendLog(invocation.LogLine{
 			AgentID: fmt.Sprint("a", i%2), InvocationID: []string{"", "i1"}[i/5], Time: Start.Add(time.Duration(i) * time.Second),
-			Stream: "stdout", Level: "info", Instance: "n1", Text: fmt.Sprint("line ", i),
+			Stream: "stdout", Level: "info", Instance: "n1", Text: fmt.Sprint("line ", i), Revision: fmt.Sprint("r", i/4),
 		})
 	}
 	read := func(f invocation.LogFilter) (texts []string) {
@@ -34,7 +34,7 @@ func testLogs(t *testing.T, opener Opener) {
 	}
 	want := invocation.LogLine{
 		AgentID: "a1", InvocationID: "i1", Time: Start.Add(9 * time.Second),
-		Stream: "stdout", Level: "info", Instance: "n1", Text: "line 9",
+		Stream: "stdout", Level: "info", Instance: "n1", Text: "line 9", Revision: "r2",
 	}
 	equal(t, "last line", all[9].LogLine, want)
 	equal(t, "newest", read(invocation.LogFilter{Limit: 3}), []string{"7", "8", "9"})
@@ -42,6 +42,7 @@ func testLogs(t *testing.T, opener Opener) {
 	equal(t, "after the last", read(invocation.LogFilter{After: all[9].ID}), []string(nil))
 	equal(t, "agent", read(invocation.LogFilter{AgentID: "a1"}), []string{"1", "3", "5", "7", "9"})
 	equal(t, "invocation", read(invocation.LogFilter{InvocationID: "i1"}), []string{"5", "6", "7", "8", "9"})
+	equal(t, "revision", read(invocation.LogFilter{AgentID: "a1", Revision: "r1"}), []string{"5", "7"})
 	equal(t, "since", read(invocation.LogFilter{Since: Start.Add(8 * time.Second)}), []string{"8", "9"})
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/runagent/runagent/api"
 )
@@ -40,8 +41,11 @@ type LogQuery struct {
 	Follow bool
 	// Limit is how many of the latest lines to begin with; 0 is the server's choice.
 	Limit int
-	// InvocationID selects the lines of one invocation.
-	InvocationID string
+	// InvocationID selects the lines of one invocation, Revision those of one
+	// revision: its ID, or on a platform its number.
+	InvocationID, Revision string
+	// Since leaves out what was printed before.
+	Since time.Time
 }
 
 // Logs iterates over an agent's log lines, oldest first. A failure is the last
@@ -95,6 +99,12 @@ func (q LogQuery) values() url.Values {
 	}
 	if q.InvocationID != "" {
 		v.Set("invocation", q.InvocationID)
+	}
+	if q.Revision != "" {
+		v.Set("revision", q.Revision)
+	}
+	if !q.Since.IsZero() {
+		v.Set("since", q.Since.UTC().Format(time.RFC3339Nano))
 	}
 	return v
 }
