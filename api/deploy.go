@@ -59,8 +59,16 @@ type Revision struct {
 	Traceback string     `json:"traceback,omitempty"`
 	CreatedAt time.Time  `json:"created_at"`
 	ServedAt  *time.Time `json:"served_at,omitempty" doc:"When it last began to get calls."`
+	// Draining is there while the last calls of a revision that was replaced end.
+	Draining *Draining `json:"draining,omitempty"`
 	// Timings are how long the steps of the deploy took; absent once they are forgotten.
 	Timings *DeployTimings `json:"timings_ms,omitempty"`
+}
+
+// Draining is what is left of a revision that gets no more calls.
+type Draining struct {
+	InFlight int       `json:"in_flight" doc:"How many calls are running."`
+	Until    time.Time `json:"until" doc:"When they are ended."`
 }
 
 // Done reports whether the revision's deploy has ended, well or badly.

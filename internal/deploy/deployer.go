@@ -63,7 +63,7 @@ type Deployer struct {
 
 	current atomic.Pointer[Revision] // the one switched to last
 
-	draining sync.Map // *Revision → nothing
+	draining sync.Map // *Revision → when its calls are ended
 }
 
 // lane is the deploys of one agent.
@@ -271,7 +271,7 @@ func (x *Deployer) lane(agentID string) *lane {
 // drain ends rev in the background.
 func (x *Deployer) drain(rev *Revision) {
 	rev.State = Retired
-	x.draining.Store(rev, nil)
+	x.draining.Store(rev, time.Now().Add(x.o.DrainTimeout))
 	x.drains.Go(func() {
 		ctx, cancel := context.WithTimeout(x.ctx, x.o.DrainTimeout)
 		defer cancel()
@@ -291,6 +291,18 @@ func (x *Deployer) Draining() []*Revision {
 		return true
 	})
 	return revs
+}
+
+// DrainsUntil returns when what is left of a revision's calls is ended, and
+// whether it is draining at all.
+func (x *Deployer) DrainsUntil(revision string) (at time.Time, draining bool) {
+	x.draining.Range(func(k, v any) bool {
+		if draining = k.(*Revision).ID == revision; draining {
+			at = v.(time.Time)
+		}
+		return !draining
+	})
+	return at, draining
 }
 
 // Serving returns the revisions that have, or may start, instances, where

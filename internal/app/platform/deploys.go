@@ -371,6 +371,10 @@ func (s *service) wire(a *state.Agent, r *state.Revision) api.Revision {
 		Digest: r.Digest, Message: r.Message, CreatedAt: r.CreatedAt, Timings: s.progress.timings(r.ID),
 	}
 	w.Error, w.Traceback, _ = strings.Cut(r.Reason, "\n")
+	if until, draining := s.deployer.DrainsUntil(r.ID); draining {
+		_, calls, _ := s.standby.Load(r.ID) // it drains, whatever its last start was like
+		w.Draining = &api.Draining{InFlight: calls, Until: until.UTC()}
+	}
 	if !r.ServedAt.IsZero() {
 		w.ServedAt = &r.ServedAt
 	}

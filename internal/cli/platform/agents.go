@@ -87,7 +87,36 @@ func (d *Desk) statusOf(ctx context.Context, client *runagent.Client, name strin
 		}
 	}
 	fmt.Fprintf(d.Out, "%s/v1/agents/%s\n\n", client.URL(), s.Agent.Slug)
-	return d.revisionTable(s.Revisions[:min(5, len(s.Revisions))])
+	if err := d.revisionTable(s.Revisions[:min(5, len(s.Revisions))]); err != nil {
+		return err
+	}
+	return d.whoIsLeft(ctx, client, &s)
+}
+
+// whoIsLeft lists the calls that still run on revisions that were replaced.
+func (d *Desk) whoIsLeft(ctx context.Context, client *runagent.Client, s *agentStatus) error {
+	draining := map[string]*api.Revision{}
+	for i := range s.Revisions {
+		if r := &s.Revisions[i]; r.Draining != nil && r.Draining.InFlight > 0 {
+			draining[r.ID] = r
+			fmt.Fprintf(d.Out, "\nrevision %d was replaced; %s left, until %s at most\n",
+				r.Number, count(r.Draining.InFlight, "call"), r.Draining.Until.Local().Format(time.TimeOnly))
+		}
+	}
+	if len(draining) == 0 {
+		return nil
+	}
+	running, err := client.Invocations(ctx, runagent.InvocationQuery{Agent: s.Agent.ID, Status: "running", Limit: 1000})
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, inv := range running.Invocations {
+		if r := draining[inv.Revision]; r != nil {
+			rows = append(rows, []string{strconv.Itoa(r.Number), inv.ID, inv.Entrypoint, inv.CreatedAt.Local().Format(time.TimeOnly)})
+		}
+	}
+	return terminal.WriteTable(d.Out, []string{"REVISION", "INVOCATION", "ENTRYPOINT", "SINCE"}, rows)
 }
 
 func (d *Desk) newRevisionsCommand() *cobra.Command {
