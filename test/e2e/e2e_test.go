@@ -15,6 +15,7 @@
 //	                                 ask until the answer is 200 and holds TEXT
 //	waitout NAME TEXT                wait until what serve NAME printed holds TEXT
 //	waitfile FILE TEXT               wait until the file holds TEXT
+//	waitgone PATTERN                 wait until no file's name matches
 //
 // The condition [python] is true where there is a Python 3.9 or newer, then in
 // $PYTHON; [python-client] where a Python has the published client, then in
@@ -102,6 +103,7 @@ func TestStories(t *testing.T) {
 			"waithttp":  cmdWaitHTTP,
 			"waitout":   cmdWaitOut,
 			"waitfile":  cmdWaitFile,
+			"waitgone":  cmdWaitGone,
 		},
 	})
 }

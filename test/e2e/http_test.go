@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -123,6 +124,18 @@ func cmdWaitFile(ts *testscript.TestScript, neg bool, args []string) {
 		raw, err := os.ReadFile(ts.MkAbs(args[0]))
 		return err == nil && strings.Contains(string(raw), args[1])
 	}, func() { ts.Fatalf("%s does not come to hold %q", args[0], args[1]) })
+}
+
+func cmdWaitGone(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitgone PATTERN")
+	}
+	var left []string
+	poll(ts, func() bool {
+		var err error
+		left, err = filepath.Glob(ts.MkAbs(args[0]))
+		return err == nil && len(left) == 0
+	}, func() { ts.Fatalf("there stay %v", left) })
 }
 
 // poll looks until done says so; after the limit it calls fail.

@@ -41,6 +41,8 @@ type Options struct {
 	// BuildBounds are those of each.
 	Builds      int
 	BuildBounds build.Bounds
+	// ReadyWithin bounds how long an instance may take to start, 0 for two minutes.
+	ReadyWithin time.Duration
 	// Room is asked before an installation whether there is room for it, and
 	// told whether no other is under way.
 	Room func(alone bool) error

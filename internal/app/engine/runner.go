@@ -57,7 +57,7 @@ func (r *runner) startPool(ctx context.Context, rev *deploy.Revision) ([]agent.C
 	}
 	res := rev.Agent.Manifest.Resources
 	pool, err := r.pools.Start(ctx, instance.Spec{
-		Revision: rev.ID, Launcher: zygotes, Admission: admission, Size: r.o.Instances,
+		Revision: rev.ID, Launcher: zygotes, Admission: admission, Size: r.o.Instances, ReadyWithin: r.o.ReadyWithin,
 		SyncSlots: res.Concurrency, AsyncSlots: res.Concurrency, Memory: res.MemoryBytes,
 		OnLog: r.o.Logs.Append, Log: r.o.Log,
 		OnStart: r.o.OnStart,

@@ -71,6 +71,8 @@ type Options struct {
 	// of them may take.
 	Builds      int
 	BuildBounds build.Bounds
+	// StartTimeout bounds how long an instance may take to start.
+	StartTimeout time.Duration
 	// Quota bounds what Data takes on the disk, 0 for no bound.
 	Quota int64
 	// MaxMemory is what all agents may take together, in bytes.
@@ -254,7 +256,7 @@ func (s *service) makeEngine() error {
 	s.own(func(context.Context) { s.groups.Close() })
 	s.engine = engine.New(engine.Options{
 		Groups: s.groups, Home: s.o.Data, Shim: root, Version: s.o.Version, Environ: buildEnviron(s.o.Environ), AgentEnviron: agentEnviron(s.o.Environ),
-		OnBuild: s.metrics.Built, OnStart: s.metrics.Started, Builds: max(1, s.o.Builds), BuildBounds: s.o.BuildBounds, Room: s.room,
+		OnBuild: s.metrics.Built, OnStart: s.metrics.Started, Builds: max(1, s.o.Builds), BuildBounds: s.o.BuildBounds, Room: s.room, ReadyWithin: s.o.StartTimeout,
 		Instances: 1, Deployed: true, Logs: s.logs, Log: s.o.Log,
 	})
 	s.own(func(context.Context) { s.note("engine not closed", s.engine.Close()) })

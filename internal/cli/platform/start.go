@@ -83,6 +83,7 @@ func (d *Desk) newPlatformStartCommand() *cobra.Command {
 	f.Var(bytesFlag{&o.Limits.Packed, bundle.DefaultLimits().Packed}.set(), "max-bundle", "how large an uploaded bundle may be")
 	f.Var(bytesFlag{&o.Limits.Bytes, bundle.DefaultLimits().Bytes}.set(), "max-unpacked", "how large what is in a bundle may be")
 	f.IntVar(&o.Limits.Files, "max-files", bundle.DefaultLimits().Files, "how many files a bundle may hold")
+	f.DurationVar(&o.StartTimeout, "start-timeout", 2*time.Minute, "how long an agent may take to be imported")
 	f.DurationVar(&o.Idle, "idle-timeout", 5*time.Minute, "how long an agent without calls keeps its instances, unless its manifest says otherwise")
 	f.DurationVar(&o.DrainTimeout, "drain-timeout", 5*time.Minute, "how long calls on a revision that was replaced may go on")
 	f.DurationVar(&o.ShutdownTimeout, "shutdown-timeout", 10*time.Second, "how long calls in flight may take to end at the stop")
@@ -161,6 +162,8 @@ func (c *startCommand) check() error {
 		return usage("--listen %s lets other machines in, while agents are not confined yet: whoever holds a key can run code here; add --insecure to allow that", o.Listen)
 	case o.Builds < 1:
 		return usage("--build-concurrency is %d: it must be at least 1", o.Builds)
+	case o.StartTimeout <= 0:
+		return usage("--start-timeout is %v: it must be more than 0", o.StartTimeout)
 	case o.BuildBounds.Time <= 0:
 		return usage("--build-timeout is %v: it must be more than 0", o.BuildBounds.Time)
 	case o.Limits.Files < 1:

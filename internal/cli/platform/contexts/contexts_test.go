@@ -3,6 +3,7 @@ package contexts
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -43,4 +44,34 @@ func TestABrokenFileIsNamed(t *testing.T) {
 	if err := Add(home, "http://a", "k"); err == nil {
 		t.Error("a broken file was overwritten")
 	}
+}
+
+func TestUseAndRemove(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	for _, url := range []string{"http://one", "http://two"} {
+		if err := Add(home, url, "key of "+url); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(current string, names ...string) {
+		t.Helper()
+		c, err := Load(home)
+		if err != nil || c.Current != current || !slices.Equal(c.Names(), names) {
+			t.Errorf("%+v, %v, want %q among %q", c, err, current, names)
+		}
+	}
+	check("http://two", "http://one", "http://two")
+	if err := Use(home, "http://one"); err != nil {
+		t.Fatal(err)
+	}
+	check("http://one", "http://one", "http://two")
+	if err := Remove(home, "http://two"); err != nil {
+		t.Fatal(err)
+	}
+	check("http://one", "http://one")
+	if err := Remove(home, "http://one"); err != nil {
+		t.Fatal(err)
+	}
+	check("")
 }
