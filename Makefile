@@ -19,7 +19,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export GOLANGCI_LINT_CACHE ?= $(TOOLS)/cache/golangci-lint
 
 .DEFAULT_GOAL := build
-.PHONY: help build run test check lint fmt shim-test shim-libs test-frameworks generate generate-check fuzz cross tools uv toolchain clean bench bench-full bench-check soak
+.PHONY: help build run test check lint fmt shim-test shim-libs test-frameworks measure-frameworks generate generate-check fuzz cross tools uv toolchain clean bench bench-full bench-check soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ shim-test: shim-libs ## the shim's Python tests, under every Python 3.9+ found
 
 test-frameworks: uv toolchain ## agents of every framework and every template, with their real packages: all tests, 200 instances each
 	RUNAGENT_TEST_NETWORK=1 RUNAGENT_TEST_FRAMEWORKS=$(or $(FRAMEWORKS),all) $(GO) test -timeout 60m -parallel 2 ./test/frameworks/ ./test/templates/
+
+measure-frameworks: uv ## write the measured table of docs/frameworks.md again (a quiet machine, a minute for each framework)
+	RUNAGENT_TEST_NETWORK=1 RUNAGENT_MEASURE_FRAMEWORKS=1 RUNAGENT_TEST_FRAMEWORKS=$(or $(FRAMEWORKS),all) \
+		$(GO) test -count=1 -timeout 60m -run '^TestMeasure$$' -v ./test/frameworks/
 
 shim-libs: $(SHIM_LIBS)/stamp
 

@@ -107,8 +107,8 @@ func each(t *testing.T, test func(*testing.T, framework)) {
 	}
 }
 
-// agent is a framework's sample, served.
-type agent struct {
+// sample is a framework's sample, served.
+type sample struct {
 	*served.Agent
 	t     *testing.T
 	f     framework
@@ -116,7 +116,7 @@ type agent struct {
 }
 
 // serve serves a framework's sample; edit changes its manifest.
-func serve(t *testing.T, f framework, edit map[string]any, args ...string) *agent {
+func serve(t *testing.T, f framework, edit map[string]any, args ...string) *sample {
 	t.Helper()
 	python := pythonenv.Locked(t, filepath.Join("agents", f.name, "requirements.txt"))
 	m := newModel(t)
@@ -124,7 +124,7 @@ func serve(t *testing.T, f framework, edit map[string]any, args ...string) *agen
 		Dir: copyAgent(t, f.name, edit), Args: append([]string{"--python", python, "--no-reload"}, args...),
 		Env: environment(m),
 	})
-	return &agent{Agent: a, t: t, f: f, model: m}
+	return &sample{Agent: a, t: t, f: f, model: m}
 }
 
 // environment sends all models' clients to the fake, and nothing elsewhere.

@@ -41,7 +41,7 @@ class AG2(Adapter):
     def watch(self):
         """Look at the tokens that a turn tells of."""
         context = sys.modules["ag2.context"].ConversationContext
-        context.send = _counted(context.send)
+        context.send = _counted(context.send, sys.modules["ag2.events"].UsageEvent)
 
 
 ADAPTER = AG2()
@@ -52,11 +52,11 @@ def _kind(module, name):
     return getattr(sys.modules.get(module), name, ())
 
 
-def _counted(send):
+def _counted(send, kind):
     @functools.wraps(send)
     async def sent(context, event, *args, **keywords):
         # What a sub-agent took is told once more, summed up, to the one that asked it.
-        if isinstance(event, _kind("ag2.events", "UsageEvent")) and event.kind != "subtask":
+        if isinstance(event, kind) and event.kind != "subtask":
             found = event.usage
             usage.add("ag2", event.model, *map(_whole, (found.prompt_tokens, found.completion_tokens, found.total_tokens)))
         return await send(context, event, *args, **keywords)
@@ -99,12 +99,12 @@ async def _stream(said, note):
 
 async def _run(agent, prompt, said=(), variables=None):
     """Return {"type", "content", "tool_calls"}."""
-    calls = {}
+    events, calls = sys.modules["ag2.events"], {}
 
     async def note(event):
-        if isinstance(event, _kind("ag2.events", "ToolCallEvent")):
+        if isinstance(event, events.ToolCallEvent):
             calls[event.id] = _call(event)
-        elif isinstance(event, _kind("ag2.events", "ToolResultEvent")):
+        elif isinstance(event, events.ToolResultEvent):
             calls.setdefault(event.parent_id, {}).update(_result(event))
 
     async with agent.run(prompt, stream=await _stream(said, note), variables=variables) as run:

@@ -68,11 +68,20 @@ class _Copied:
 
     async def __aenter__(self):
         mine = copy.copy(self._agent)
-        mine._model_context = copy.deepcopy(self._agent._model_context)
+        mine._model_context = _copy_of(self._agent._model_context)
         return mine
 
     async def __aexit__(self, *_):
         pass
+
+
+def _copy_of(context):
+    """Return a copy of what an agent remembers. AutoGen's own keep it in lists, of messages that do not change."""
+    if not type(context).__module__.startswith("autogen_core."):
+        return copy.deepcopy(context)
+    mine = copy.copy(context)
+    vars(mine).update((name, list(field)) for name, field in vars(context).items() if isinstance(field, list))
+    return mine
 
 
 class _Alone:

@@ -162,12 +162,14 @@ def _to_message(value, pointer):
 
 def _message(walk, value, path):
     """A message or chunk, with the keys of `docs/values.md`."""
+    fields = value.__dict__  # asking a model for what it has not takes it long
     out = {"type": value.type, "content": walk.plain(value.content, ("content", path))}
     for name in _ALWAYS:
-        if hasattr(value, name):
-            out[name] = walk.plain(getattr(value, name), (name, path))
+        if name in fields:
+            field = fields[name]
+            out[name] = walk.plain(field, (name, path)) if field else field
     for name in _IF_SET:
-        field = getattr(value, name, None)
+        field = fields.get(name)
         if field:
             out[name] = walk.plain(field, (name, path))
     return out

@@ -18,6 +18,8 @@ _ANSWERS = (
     ("openai.types.responses", "Response"),
 )
 
+_NONE = {}
+
 
 class OpenAI(Adapter):
     """Knows where the SDK makes its answers."""
@@ -45,10 +47,10 @@ def _reporting(construct):
 
 
 def _report(answer):
-    found = getattr(answer, "usage", None)
-    counts = [getattr(found, name, None) for name in ("input_tokens", "output_tokens")]
-    if counts[0] is None:
-        counts = [getattr(found, name, None) for name in ("prompt_tokens", "completion_tokens")]
-    total = getattr(found, "total_tokens", None)
+    found = answer.__dict__  # asking a model for what it has not takes it long
+    counts = getattr(found.get("usage"), "__dict__", _NONE)
+    into, out = counts.get("input_tokens"), counts.get("output_tokens")
+    if into is None:
+        into, out = counts.get("prompt_tokens"), counts.get("completion_tokens")
     # A stream may tell its usage so far with every piece.
-    usage.add("openai", getattr(answer, "model", None), *counts, total, key=getattr(answer, "id", None))
+    usage.add("openai", found.get("model"), into, out, counts.get("total_tokens"), key=found.get("id"))

@@ -184,4 +184,4 @@ def _result(walk, value, path):
     _report(value)
     adapter = sys.modules["pydantic_ai.messages"].ModelMessagesTypeAdapter
     messages = adapter.dump_python(value.new_messages(), mode="json")
-    return walk.plain({"output": value.output, "messages": messages}, path)
+    return {"output": walk.plain(value.output, ("output", path)), "messages": messages}

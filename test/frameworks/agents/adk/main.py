@@ -37,3 +37,10 @@ async def main(prompt: str) -> dict:
         if event.content and not event.partial:
             answer = event.content.parts[0].text
     return dict(identity(), answer=answer)
+
+
+async def plain_stream(prompt: str):
+    """What the adapter streams, by hand."""
+    async for event in events_stream(prompt):
+        if event.partial and event.content:
+            yield event.content.parts[0].text

@@ -1,7 +1,10 @@
 """An agent with a tool, and a turn of it as people write one."""
 
+import asyncio
+
 from ag2 import Agent
 from ag2.config import OpenAIConfig
+from ag2.events import ModelMessageChunk
 
 from probe import identity
 
@@ -24,3 +27,21 @@ async def main(prompt: str) -> dict:
 async def later(prompt: str):
     """Return the agent's reply as it is."""
     return await agent.ask(prompt)
+
+
+async def plain_stream(prompt: str):
+    """What the adapter streams, by hand."""
+    said = asyncio.Queue()
+
+    async def hear(event):
+        said.put_nowait(event.content)
+
+    async with agent.run(prompt) as run:
+        run.stream.where(ModelMessageChunk).subscribe(hear)
+        turn = asyncio.ensure_future(run.result())
+        turn.add_done_callback(lambda _: said.put_nowait(None))
+        while True:
+            text = await said.get()
+            if text is None:
+                break
+            yield text

@@ -30,3 +30,10 @@ def chat(prompt: str):
     """Return the result of a chat as it is."""
     asker = ConversableAgent("asker", llm_config=False, human_input_mode="NEVER")
     return asker.initiate_chat(agent, message=prompt, max_turns=1, silent=True)
+
+
+def plain_stream(prompt: str):
+    """What the adapter streams, by hand."""
+    for event in talker.run(message=prompt, max_turns=1).events:
+        if event.type == "stream":
+            yield event.content.content

@@ -30,3 +30,10 @@ def history(prompt: str, session_id: str) -> dict:
     """Answer with what was said before in this session."""
     run = remembering.run(prompt, session_id=session_id)
     return {"answer": run.content, "users": [one.content for one in run.messages if one.role == "user"]}
+
+
+def plain_stream(prompt: str):
+    """What the adapter streams, by hand."""
+    for event in agent.run(prompt, stream=True):
+        if event.event == "RunContent":
+            yield event.content

@@ -2,6 +2,7 @@
 
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.conditions import MaxMessageTermination
+from autogen_agentchat.messages import ModelClientStreamingChunkEvent
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_ext.models.openai import OpenAIChatCompletionClient
 
@@ -45,3 +46,11 @@ async def events_stream(prompt: str):
     async for event in team.run_stream(task=prompt):
         yield event
     await team.reset()
+
+
+async def plain_stream(prompt: str):
+    """What the adapter streams, by hand."""
+    helper = AssistantAgent("helper", model_client=model, model_client_stream=True)
+    async for event in helper.run_stream(task=prompt):
+        if isinstance(event, ModelClientStreamingChunkEvent):
+            yield event.content

@@ -46,3 +46,12 @@ flow = Greeting()
 def main(prompt: str) -> dict:
     """Answer with the model, and say which instance it was."""
     return dict(identity(), answer=crew.copy().kickoff(inputs={"prompt": prompt}).raw)
+
+
+def plain_stream(prompt: str):
+    """What the adapter streams, by hand."""
+    mine = crew.copy()
+    mine.stream = True
+    for chunk in mine.kickoff(inputs={"prompt": prompt}):
+        if chunk.content:
+            yield chunk.content

@@ -23,3 +23,8 @@ agent = create_agent(model, [add])
 def main(prompt: str) -> dict:
     """Answer with the model, and say which instance it was."""
     return dict(identity(), answer=chain.invoke({"prompt": prompt}))
+
+
+def plain_stream(prompt: str):
+    """What the adapter streams, by hand."""
+    yield from chain.stream({"prompt": prompt})

@@ -69,3 +69,9 @@ def tokens_stream(prompt: str):
 def main(prompt: str) -> dict:
     """Answer with the model, and say which instance it was."""
     return dict(identity(), answer=graph.invoke({"messages": [("user", prompt)]})["messages"][-1].content)
+
+
+def plain_stream(prompt: str):
+    """What the adapter streams, by hand."""
+    for message, about in graph.stream({"messages": [("user", prompt)]}, stream_mode="messages"):
+        yield [message.model_dump(mode="json"), about]

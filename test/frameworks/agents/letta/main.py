@@ -23,3 +23,10 @@ def whole(prompt: str):
 def events_stream(prompt: str):
     """Return the client's stream as it is."""
     return client.agents.messages.create(agent_id=AGENT, input=prompt, streaming=True)
+
+
+def plain_stream(prompt: str):
+    """What the adapter streams, by hand."""
+    for piece in client.agents.messages.create(AGENT, input=prompt, streaming=True, stream_tokens=True):
+        if piece.message_type == "assistant_message":
+            yield piece.content

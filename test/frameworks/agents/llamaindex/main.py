@@ -1,7 +1,7 @@
 """An agent with a tool, a query engine, a chat engine and a workflow."""
 
 from llama_index.core import Document, SummaryIndex
-from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.core.agent.workflow import AgentStream, FunctionAgent
 from llama_index.core.workflow import Context, Event, StartEvent, StopEvent, Workflow, step
 from llama_index.llms.openai_like import OpenAILike
 
@@ -49,3 +49,12 @@ workflow = Count(timeout=10)
 async def main(prompt: str) -> dict:
     """Answer with the model, and say which instance it was."""
     return dict(identity(), answer=str(await agent.run(user_msg=prompt)))
+
+
+async def plain_stream(prompt: str):
+    """What the adapter streams, by hand."""
+    run = agent.run(user_msg=prompt)
+    async for event in run.stream_events():
+        if isinstance(event, AgentStream) and event.delta:
+            yield event.delta
+    await run

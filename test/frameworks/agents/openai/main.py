@@ -49,3 +49,9 @@ def completion(prompt: str):
 def main(prompt: str) -> dict:
     """Answer with the model, and say which instance it was."""
     return dict(identity(), answer=ask(prompt))
+
+
+def plain_stream(prompt: str):
+    """What the adapter streams, by hand."""
+    for chunk in ask(prompt, stream=True):
+        yield chunk.model_dump(mode="json")

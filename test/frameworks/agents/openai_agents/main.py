@@ -34,3 +34,10 @@ async def remembering(prompt: str, session_id: str) -> dict:
     session = SQLiteSession(session_id, "sessions.db")
     result = await Runner.run(agent, prompt, session=session)
     return {"answer": result.final_output, "items": len(await session.get_items())}
+
+
+async def plain_stream(prompt: str):
+    """What the adapter streams, by hand."""
+    async for event in Runner.run_streamed(agent, prompt).stream_events():
+        if event.type == "raw_response_event" and event.data.type == "response.output_text.delta":
+            yield event.data.delta

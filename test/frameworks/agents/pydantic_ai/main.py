@@ -20,3 +20,10 @@ def add(a: int, b: int) -> int:
 def main(prompt: str) -> dict:
     """Answer with the model, and say which instance it was."""
     return dict(identity(), answer=agent.run_sync(prompt).output)
+
+
+async def plain_stream(prompt: str):
+    """What the adapter streams, by hand."""
+    async with agent.run_stream(prompt) as run:
+        async for text in run.stream_text(delta=True, debounce_by=None):
+            yield text

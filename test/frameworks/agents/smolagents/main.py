@@ -2,7 +2,7 @@
 
 import json
 
-from smolagents import ChatMessage, CodeAgent, MessageRole, OpenAIModel, ToolCallingAgent, tool
+from smolagents import ChatMessage, ChatMessageStreamDelta, CodeAgent, MessageRole, OpenAIModel, ToolCallingAgent, tool
 
 from probe import identity
 
@@ -36,3 +36,13 @@ def tokens_stream(prompt: str):
     for delta in model.generate_stream([ChatMessage(role=MessageRole.USER, content=prompt)]):
         if delta.content:
             yield delta.content
+
+
+talker = CodeAgent(tools=[add], model=model, stream_outputs=True, verbosity_level=0, max_steps=2)
+
+
+def plain_stream(prompt: str):
+    """What the adapter streams, by hand."""
+    for event in talker.run(prompt, stream=True):
+        if isinstance(event, ChatMessageStreamDelta) and event.content:
+            yield event.content
