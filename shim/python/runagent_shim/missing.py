@@ -1,4 +1,4 @@
-"""What to require for a module that is missing: packages often have other names."""
+"""What to require for a module that is missing, or is of another version: packages often have other names."""
 
 import sys
 
@@ -62,15 +62,20 @@ _PARTS = {"llama_index": 3, "google.cloud": 3, "langgraph.checkpoint": 3}
 
 
 def hint(error):
-    """Return words on what a ModuleNotFoundError wants, "" for other errors and where nothing helps."""
+    """Return words on what an ImportError wants, "" for other errors and where nothing helps."""
     name = getattr(error, "name", None)
-    if not isinstance(error, ModuleNotFoundError) or not isinstance(name, str) or not name:
+    if not isinstance(error, ImportError) or not isinstance(name, str) or not name:
         return ""
+    if not isinstance(error, ModuleNotFoundError):
+        return _other_version(name)
     package = _known(name)
     top = name.partition(".")[0]
+    there = _installed(top) if top in sys.modules and name != top else None
+    if there and package in (None, there[0]):
+        return _other_version(name)
     if package is None:
         if top in sys.modules or top in getattr(sys, "stdlib_module_names", ()):
-            return ""  # another version of it, perhaps, or of Python
+            return ""  # of another version of Python, perhaps
         guess = top.replace("_", "-")
         return (
             ". If it is a package, add it to the agent's requirements: echo %s >> requirements.txt;"
@@ -80,6 +85,28 @@ def hint(error):
         ". Add %s to the agent's requirements: echo '%s' >> requirements.txt (in an environment of your own: pip install '%s')"
         % (package, package, package)
     )
+
+
+def _other_version(name):
+    """Return words on a package that is there, and has not what was imported from it."""
+    found = _installed(name.partition(".")[0])
+    if not found:
+        return ""
+    return (
+        ". Installed is %s %s: the code may be written for another version;"
+        " name the one it needs in the agent's requirements, as in '%s>=…'" % (found[0], found[1], found[0])
+    )
+
+
+def _installed(top):
+    """Return (package, version) of the one that a module of that name comes from, None where there is none."""
+    from importlib import metadata
+
+    try:
+        packages = getattr(metadata, "packages_distributions", dict)().get(top) or [top.replace("_", "-")]
+        return packages[0], metadata.version(packages[0])
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _known(name):

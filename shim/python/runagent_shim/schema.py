@@ -53,7 +53,7 @@ def input_schema(fn, binding=None):
 def output_schema(fn, binding=None):
     """Return the schema of what fn returns; of a stream, of the list of its items."""
     if binding is not None:
-        return {"$schema": DIALECT}
+        return binding.output_schema() or {"$schema": DIALECT}
     hint = hints.annotations(fn).get("return", hints.EMPTY)
     defs = {}
     return _finish({} if hint is hints.EMPTY else schema_of(hint, defs), defs)

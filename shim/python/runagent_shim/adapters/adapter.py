@@ -46,6 +46,10 @@ class Binding:
         """Return the JSON Schema of the input object, or None where any will do."""
         return None
 
+    def output_schema(self):
+        """Return the JSON Schema of the result, or None where that is not known."""
+        return None
+
 
 class Adapter:
     """Knows one framework. All answers here are those of one that knows nothing."""

@@ -113,7 +113,7 @@ class CallBinding(Binding):
         whole = self.whole(kwargs)
         if whole is not None:
             return whole
-        return ([kwargs] if self._many else kwargs,), {}
+        return ([self.value(kwargs)] if self._many else self.value(kwargs),), {}
 
     def keywords(self):
         """Return the names that are the call's own."""

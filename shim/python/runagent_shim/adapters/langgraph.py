@@ -4,6 +4,7 @@ import sys
 
 from .. import hints
 from ..jsonschema import DIALECT, schema_of
+from ..validate import Mismatch, compile_check, escape, nearest
 from . import langchain
 from .adapter import Adapted, Adapter
 
@@ -57,7 +58,9 @@ class GraphBinding(langchain.CallBinding):
 
     def __init__(self, graph, name):
         super().__init__(graph, name)
-        self._graph = graph
+        self._builder = getattr(graph, "builder", None)
+        self._checks = _checks(_state(self._builder, _INPUTS))
+        self._streams = name in ("stream", "astream", "astream_events")
 
     def whole(self, kwargs):
         """Take {"command": {"resume": …}} as a Command."""
@@ -66,22 +69,71 @@ class GraphBinding(langchain.CallBinding):
         return None
 
     def value(self, value):
-        """Return an input, made a Command where it says so."""
+        """Return an input, made a Command where it says so, raising Mismatch where it is no state of the graph."""
+        if self._many and isinstance(value, list):
+            for one in value:
+                self._check(one)
+            return value
         if isinstance(value, dict) and value.keys() == {"command"} and _is_command(value["command"]):
             return _command(value["command"])
+        self._check(value)
         return value
+
+    def _check(self, value):
+        if self._checks is None or not isinstance(value, dict):
+            return
+        for name, field in value.items():
+            if name not in self._checks:
+                known = nearest(name, self._checks) or "; there are: " + ", ".join(self._checks)
+                raise Mismatch("/" + escape(name), "the graph's state has no such field" + known)
+            if self._checks[name] is not None:
+                self._checks[name](field, "/" + escape(name))
 
     def input_schema(self):
         """Return the schema of the graph's state, read without pydantic's help.
 
         The graph could tell by itself, by building models: too slow for a start.
         """
-        builder = getattr(self._graph, "builder", None)
-        for name in ("input_schema", "input", "state_schema", "schema"):
-            state = getattr(builder, name, None)
-            if isinstance(state, type) and (hints.is_typed_dict(state) or hints.is_dict_like(state)):
-                return _state_schema(state)
+        return _schema_of(_state(self._builder, _INPUTS))
+
+    def output_schema(self):
+        """Return the schema of the state that the graph returns, None of a stream: its mode decides."""
+        return None if self._streams or self._many else _schema_of(_state(self._builder, _OUTPUTS))
+
+
+_INPUTS = ("input_schema", "input", "state_schema", "schema")
+_OUTPUTS = ("output_schema", "output", "state_schema", "schema")
+
+
+def _state(builder, names):
+    """Return the class of what a graph takes or gives, None where it is of no known kind."""
+    for name in names:
+        state = getattr(builder, name, None)
+        if isinstance(state, type) and (hints.is_typed_dict(state) or hints.is_dict_like(state)):
+            return state
+    return None
+
+
+def _checks(state):
+    """Return {field: check or None} of the state that a graph takes, None where any will do.
+
+    What a field's reducer takes is its own business: such a field is not checked.
+    """
+    if state is None or not (hints.is_typed_dict(state) or hints.is_model(state) or hasattr(state, "__dataclass_fields__")):
         return None
+    found = {}
+    for name, hint in hints.class_hints(state).items():
+        reduced = any(callable(extra) for extra in hints.strip(hint)[1])
+        found[name] = None if reduced or hint is hints.EMPTY else compile_check(hint)
+    if hints.is_model(state):  # by their aliases, as pydantic has it
+        for name, field in getattr(state, "model_fields", {}).items():
+            if field.alias:
+                found[field.alias] = found.get(name)
+    return found or None
+
+
+def _schema_of(state):
+    return None if state is None else _state_schema(state)
 
 
 def _state_schema(state):

@@ -10,6 +10,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.types import interrupt
+from typing_extensions import TypedDict
 
 from probe import identity
 
@@ -57,6 +58,44 @@ asking = (
     .add_edge("approve", END)
     .compile(checkpointer=InMemorySaver())
 )
+
+
+class Points(TypedDict):
+    points: int
+
+
+class Score(TypedDict):
+    score: str
+
+
+class Game(Points, Score):
+    pass
+
+
+scored = (
+    StateGraph(Game, input_schema=Points, output_schema=Score)
+    .add_node("count", lambda state: {"score": "%d points" % state["points"]})
+    .add_edge(START, "count")
+    .compile()
+)
+
+
+class Box(TypedDict):
+    box: dict
+
+
+def close(state: Box) -> dict:
+    box = {}
+    box["box"] = box
+    return {"box": box}
+
+
+cyclic = StateGraph(Box).add_node("close", close).add_edge(START, "close").compile()
+
+
+def cyclic_stream():
+    yield {"first": 1}
+    yield {"second": close}
 
 
 def tokens_stream(prompt: str):
