@@ -80,13 +80,14 @@ func TestFrameworksToolRaises(t *testing.T) {
 func TestFrameworksNameWhatCanBeNamed(t *testing.T) {
 	each(t, func(t *testing.T, f framework) {
 		python := pythonenv.Locked(t, filepath.Join("agents", f.name, "requirements.txt"))
-		dir := copyAgent(t, f.name, entrypoint("main.py", "__name__"))
+		dir := copyAgent(t, f.name, entrypoint("other.py", "WORDS"))
+		writeFile(t, filepath.Join(dir, "other.py"), []byte("from main import *\n\nWORDS = 'no agent'\n"))
 		a := served.Launch(t, served.Options{Dir: dir, Args: []string{"--python", python, "--no-reload"}, Env: environment(newModel(t))})
 		if code := a.Wait(); code == 0 {
 			t.Errorf("serve ended with 0")
 		}
 		out := a.Output()
-		for _, want := range []string{"__name__ in main.py is not a function but a value of type str", "a function", "a bound method", named1[f.name]} {
+		for _, want := range []string{"WORDS in other.py is not a function but a value of type str", "a function", "a bound method", words[f.name]} {
 			if !strings.Contains(out, want) || strings.Contains(out, "Traceback") {
 				t.Errorf("want %q in %s", want, out)
 			}
@@ -94,8 +95,8 @@ func TestFrameworksNameWhatCanBeNamed(t *testing.T) {
 	})
 }
 
-// named1 is of each framework's words on what `module` may name.
-var named1 = map[string]string{
+// words are some of each framework's words on what `module` may name.
+var words = map[string]string{
 	"langgraph": "a compiled LangGraph graph", "langchain": "a LangChain runnable", "openai_agents": "an OpenAI Agents agent",
 	"pydantic_ai": "a pydantic-ai agent", "agno": "an Agno agent", "smolagents": "a smolagents agent", "llamaindex": "LlamaIndex",
 	"autogen": "an AutoGen agent", "crewai": "CrewAI", "ag2": "an AG2 agent", "ag2_classic": "an AG2 agent", "letta": "a method of Letta's client",

@@ -20,7 +20,7 @@ shim, tag, text = sys.argv[1:4]
 sys.path[:0] = [shim, os.getcwd()]
 
 import main as sample
-from runagent_shim import adapters, bind, codec, encode, entrypoints, plain
+from runagent_shim import adapters, bind, codec, encode, entrypoints
 
 CALLS = 30
 ADAPTERS = os.path.dirname(adapters.__file__)

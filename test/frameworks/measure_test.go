@@ -1,6 +1,7 @@
 package frameworks_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -75,19 +77,27 @@ func measure(t *testing.T, f framework) measured {
 	return m
 }
 
-// serveMeasured serves the sample and notes how long its first answer took.
+// serveMeasured serves the sample and notes how long its first answer took, the median of three starts.
 func serveMeasured(t *testing.T, f framework, python string, model *model, m *measured) *served.Agent {
 	t.Helper()
-	dir := copyAgent(t, f.name, nil)
-	addPing(t, dir)
 	served.Binary(t) // built before the clock runs
-	began := time.Now()
-	a := served.Start(t, served.Options{Dir: dir, Args: []string{"--python", python, "--no-reload"}, Env: environment(model)})
-	if got := a.Invoke("ping", nil); got.HTTP != 200 {
-		t.Fatalf("ping: %.600s", got.Body)
+	var took []time.Duration
+	for {
+		dir := copyAgent(t, f.name, nil)
+		addPing(t, dir)
+		began := time.Now()
+		a := served.Start(t, served.Options{Dir: dir, Args: []string{"--python", python, "--no-reload"}, Env: environment(model)})
+		if got := a.Invoke("ping", nil); got.HTTP != 200 {
+			t.Fatalf("ping: %.600s", got.Body)
+		}
+		took = append(took, time.Since(began))
+		if len(took) == 3 {
+			m.first = median(took)
+			return a
+		}
+		a.Signal(syscall.SIGTERM)
+		a.Wait()
 	}
-	m.first = time.Since(began)
-	return a
 }
 
 // addPing adds an entrypoint that asks no model.
@@ -147,8 +157,13 @@ func streamRates(t *testing.T, f framework, a *served.Agent) (adapter, hand floa
 		return float64(len(pieces)) / time.Since(began).Seconds()
 	}
 	var by, hands []float64
-	for n := range 6 {
-		one, other := rate(tag, input(long)), rate("plain_stream", prompt(long))
+	for n := range 9 {
+		var one, other float64
+		if n%2 == 0 {
+			one, other = rate(tag, input(long)), rate("plain_stream", prompt(long))
+		} else {
+			other, one = rate("plain_stream", prompt(long)), rate(tag, input(long))
+		}
 		if n > 0 { // clients were made
 			by, hands = append(by, one), append(hands, other)
 		}
@@ -180,8 +195,8 @@ func adapterCost(t *testing.T, f framework, python string, env []string) float64
 	var found struct {
 		Microseconds float64 `json:"us"`
 	}
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &found); err != nil {
+	said := string(out[max(0, bytes.LastIndex(out, []byte(`{"us"`))):])
+	if err := json.Unmarshal([]byte(said), &found); err != nil {
 		t.Fatalf("measure.py said %s: %v", out, err)
 	}
 	return found.Microseconds

@@ -25,6 +25,8 @@ class AG2Classic(Adapter):
             owner, method = value, None
         if method not in (None, "run", "a_run") or not isinstance(owner, _kind(_AGENTS, "ConversableAgent")):
             return None
+        if not hasattr(owner, "a_run"):  # of before AG2, when agents could only chat
+            return None
         binding = PromptBinding(("message",), ("max_turns",))
         if method == "a_run" or (method is None and wanted.kind == "async"):
             fn = _aitems if wanted.streams else _arun

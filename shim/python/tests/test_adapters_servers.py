@@ -1,0 +1,156 @@
+"""LangGraph's check of states, AG2's and Letta's adapters, against classes with the shape of theirs."""
+
+import asyncio
+import sys
+import types
+import unittest
+from pathlib import Path
+from typing import List, TypedDict
+from unittest import mock
+
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
+
+from runagent_shim import missing
+from runagent_shim.adapters import Wanted, ag2, ag2_classic, langgraph, letta
+from runagent_shim.calls import CURRENT
+from runagent_shim.validate import Mismatch
+from stand_ins import put_modules
+
+
+def thing(**fields):
+    return types.SimpleNamespace(**fields)
+
+
+class State(TypedDict):
+    count: int
+    words: List[str]
+
+
+class TestGraphs(unittest.TestCase):
+    def binding(self, name="invoke", **states):
+        graph = thing(builder=thing(**states), invoke=lambda input: input, stream=lambda input: input)
+        return langgraph.GraphBinding(graph, name)
+
+    def refused(self, kwargs, **states):
+        with self.assertRaises(Mismatch) as caught:
+            self.binding(**states).bind((), kwargs)
+        return caught.exception.pointer, caught.exception.message
+
+    def test_fields_are_checked(self):
+        fits = {"count": 1, "words": ["a"]}
+        self.assertEqual(self.binding(input_schema=State).bind((), dict(fits)), ((fits,), {}))
+        self.assertEqual(self.refused({"count": "one"}, input_schema=State), ("/count", 'expected an integer, got the string "one"'))
+        self.assertEqual(self.refused({"input": {"words": [1]}}, input_schema=State)[0], "/words/0")
+        self.assertEqual(self.refused({"cuont": 1}, input_schema=State)[0], "/cuont")
+        self.assertIn("did you mean count", self.refused({"cuont": 1}, input_schema=State)[1])
+
+    def test_a_state_of_no_known_kind_takes_anything(self):
+        self.assertEqual(self.binding(input_schema=dict).bind((), {"any": 1}), (({"any": 1},), {}))
+        self.assertEqual(self.binding().bind((), {"any": 1}), (({"any": 1},), {}))
+
+    def test_the_result_has_the_schema_of_the_output(self):
+        found = self.binding(input_schema=State, output_schema=State).output_schema()
+        self.assertEqual(found["properties"]["count"], {"type": "integer"})
+        self.assertIsNone(self.binding("stream", output_schema=State).output_schema())
+
+
+class Event:
+    def __init__(self, **fields):
+        vars(self).update(fields)
+
+
+class UsageEvent(Event):
+    pass
+
+
+class Agent:
+    pass
+
+
+class TestAG2(unittest.TestCase):
+    def test_tokens_of_sub_agents_count_once(self):
+        async def send(context, event):
+            return event
+
+        class Context:
+            pass
+
+        Context.send = send
+        put_modules(self, {"ag2.context": {"ConversationContext": Context}, "ag2.events": {"UsageEvent": UsageEvent}})
+        ag2.ADAPTER.watch()
+        call = thing(usage=None)
+        token = CURRENT.set(call)
+        self.addCleanup(CURRENT.reset, token)
+        took = thing(prompt_tokens=2.0, completion_tokens=3.0, total_tokens=5.0)
+        for kind in ("model_call", "subtask"):
+            asyncio.run(Context.send(Context(), UsageEvent(kind=kind, model="m", usage=took)))
+        self.assertEqual(list(call.usage["ag2"].values()), [("m", 2, 3, 5)])
+
+    def test_the_last_message_is_the_users(self):
+        for roles, pointer in ((("user", "assistant"), "/messages/1/role"), (("system", "user"), "/messages/0/role")):
+            with self.assertRaises(Mismatch) as caught:
+                ag2._of_messages([{"role": role, "content": "x"} for role in roles])
+            self.assertEqual(caught.exception.pointer, pointer)
+
+    def test_arguments_that_are_no_json_stay_text(self):
+        self.assertEqual(ag2._call(thing(id="1", name="add", arguments="{oops")), {"id": "1", "name": "add", "args": "{oops"})
+
+    def test_an_agent_of_before_runs_is_left_alone(self):
+        put_modules(self, {"autogen.agentchat.conversable_agent": {"ConversableAgent": Agent}})
+        self.assertIsNone(ag2_classic.ADAPTER.adapt(Agent(), Wanted()))
+
+    def test_words_that_came_in_pieces_come_once(self):
+        reading = ag2_classic._Reading()
+        said = [item for kind, text in (("text", "hi"), ("stream", "Hel"), ("stream", "lo"), ("text", "Hello"), ("text", "Bye"))
+                for item in reading.take(thing(type=kind, content=thing(content=text)))]
+        self.assertEqual(said, ["Hel", "lo", "Bye"])
+
+
+class MessagesResource:
+    def create(self, agent_id, *, messages, max_steps=None, streaming=False, stream_tokens=False):
+        return agent_id, messages, max_steps
+
+
+class TestLetta(unittest.TestCase):
+    def setUp(self):
+        put_modules(self, {"letta_client.resources.agents.messages": {"MessagesResource": MessagesResource}})
+        self.adapted = letta.ADAPTER.adapt(MessagesResource().create, Wanted())
+
+    def call(self, **kwargs):
+        args, keywords = self.adapted.binding.bind((), kwargs)
+        return self.adapted.fn(*args, **keywords)
+
+    def test_a_prompt_is_a_message_of_the_user(self):
+        said = [{"role": "user", "content": "hi"}]
+        self.assertEqual(self.call(agent_id="a", prompt="hi", max_steps=2), ("a", said, 2))
+        self.assertEqual(self.call(agent_id="a", messages=list(said)), ("a", said, None))
+
+    def test_an_agent_must_be_named(self):
+        for given in ({"prompt": "hi"}, {"prompt": "hi", "agent_id": 1}):
+            with self.assertRaises(Mismatch) as caught:
+                self.call(**given)
+            self.assertEqual(caught.exception.pointer, "/agent_id")
+        self.assertEqual(self.adapted.binding.input_schema()["required"], ["agent_id"])
+
+    def test_what_the_server_says_went_wrong_is_raised(self):
+        class LettaError(Exception):
+            pass
+
+        put_modules(self, {"letta_client": {"LettaError": LettaError}})
+        with self.assertRaisesRegex(LettaError, "llm_error: no model"):
+            letta._tells(thing(message_type="error_message", error_type="llm_error", message="no model"))
+        self.assertTrue(letta._tells(thing(message_type="assistant_message")))
+        self.assertFalse(letta._tells(thing(message_type="ping")))
+
+
+class TestMissing(unittest.TestCase):
+    def test_a_name_that_an_installed_package_has_not(self):
+        with mock.patch.object(missing, "_installed", lambda top: ("Some-Package", "1.2") if top == "some" else None):
+            words = missing.hint(ImportError("cannot import name 'x' from 'some.part'", name="some.part"))
+            self.assertIn("Installed is Some-Package 1.2", words)
+            self.assertEqual(missing.hint(ImportError("cannot import name 'x' from 'own'", name="own")), "")
+            self.assertEqual(missing.hint(ImportError("no name")), "")
+
+
+if __name__ == "__main__":
+    unittest.main()
