@@ -201,4 +201,3 @@ func manifestOf(t *testing.T, parts map[string]any) string {
 	}
 	return string(text)
 }
-

@@ -241,6 +241,7 @@ class TestLangGraph(unittest.TestCase):
     def setUp(self):
         class State(typing.TypedDict):
             text: str
+            command: dict
 
         builder = langgraph.StateGraph(State)
         builder.add_node("shout", lambda state: {"text": state["text"].upper()})
