@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,7 +32,7 @@ type Spec struct {
 	Revision  string
 	Launcher  Launcher
 	Admission Admission
-	// Size is how many instances run; at least 1.
+	// Size is how many instances run at first; at least 1. Resize changes it.
 	Size int
 	// SyncSlots and AsyncSlots bound the calls in flight on one instance, Queue
 	// the calls waiting for a slot; 0 means the default.
@@ -48,6 +49,8 @@ type Spec struct {
 	OnReady func(Readiness)
 	// OnStart is told how each start went and how long it took; may be nil.
 	OnStart func(kind invocation.StartKind, took time.Duration, err error)
+	// OnQueue is told of each call that has to wait for a slot; may be nil.
+	OnQueue func()
 	Log     *slog.Logger
 }
 
@@ -60,6 +63,9 @@ type Pool struct {
 
 	mu        sync.Mutex // guards all that follows
 	seats     []*seat
+	leaving   []*seat // dismissed by Resize, with calls that end on them
+	tended    int     // instances there are to be: in seats, starting or replaced
+	surplus   int     // of tended, those that must not start any more
 	waiting   [slotKinds][]*waiter
 	queued    int
 	lastErr   error // of the last start, nil after a good one
@@ -75,6 +81,13 @@ type seat struct {
 	kind  invocation.StartKind // how it was started, until its first call
 	load  [slotKinds]int
 	since time.Time
+
+	dismissed chan struct{} // closed when it gets no more calls
+	empty     chan struct{} // closed when it is dismissed and has no call left
+}
+
+func newSeat() *seat {
+	return &seat{since: time.Now(), dismissed: make(chan struct{}), empty: make(chan struct{})}
 }
 
 // waiter is a call in the queue; it is given a seat, or an error.
@@ -87,7 +100,7 @@ type waiter struct {
 func newPool(ctx context.Context, s Spec) (*Pool, error) {
 	s = withDefaults(s)
 	life, cancel := context.WithCancel(context.Background())
-	p := &Pool{s: s, ctx: life, cancel: cancel, admission: &s.Admission}
+	p := &Pool{s: s, ctx: life, cancel: cancel, admission: &s.Admission, tended: s.Size}
 	first, err := p.startOne(ctx)
 	if err != nil {
 		cancel()
@@ -134,18 +147,25 @@ func withDefaults(s Spec) Spec {
 		line.Revision = revision
 		told(line)
 	}
+	if s.OnQueue == nil {
+		s.OnQueue = func() {}
+	}
 	s.Admission.Concurrency = AdmittedConcurrency{Sync: s.SyncSlots, Async: s.AsyncSlots}
 	return s
 }
 
-// tend keeps one instance alive: it starts a new one whenever it has ended.
+// tend keeps one instance alive: it starts a new one whenever it has ended,
+// until the pool has one too many.
 func (p *Pool) tend(st *seat) {
 	wait := backoff.Wait{}
 	for {
 		if st == nil {
+			if p.overfull() {
+				return
+			}
 			var err error
 			if st, err = p.startOne(p.ctx); err != nil {
-				if p.ctx.Err() != nil {
+				if p.ctx.Err() != nil || errors.Is(err, errDoomed) {
 					return
 				}
 				p.s.Log.Error("instance could not be started", "agent_id", p.s.Admission.AgentID, "error", err)
@@ -156,8 +176,16 @@ func (p *Pool) tend(st *seat) {
 			}
 		}
 		// It may take no more calls and still have some: replace it now.
-		<-st.in.closing
-		p.leave(st)
+		select {
+		case <-st.in.closing:
+		case <-st.dismissed:
+			p.retire(st)
+			return
+		}
+		if !p.leave(st) { // it was dismissed at this moment
+			p.retire(st)
+			return
+		}
 		if p.ctx.Err() != nil {
 			return
 		}
@@ -196,7 +224,7 @@ func (p *Pool) warn(in *Instance, text string) {
 func (p *Pool) startOne(ctx context.Context) (*seat, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.s.ReadyWithin)
 	defer cancel()
-	st := &seat{since: time.Now()}
+	st := newSeat()
 	in, kind, err := start(ctx, startOptions{
 		launcher: p.s.Launcher, admission: p.admission, logs: p.s.OnLog, grace: p.s.Grace, memory: p.s.Memory,
 		onFree:   func(k slotKind) { p.release(st, k) },
@@ -218,7 +246,7 @@ func (p *Pool) startOne(ctx context.Context) (*seat, error) {
 		return nil, err
 	}
 	st.in, st.kind = in, kind
-	if p.stopping {
+	if p.stopping || p.shed() {
 		p.mu.Unlock()
 		in.kill(errDoomed)
 		<-in.Ended()
@@ -240,16 +268,22 @@ func (p *Pool) welcome(in *Instance) {
 	}
 }
 
-// leave takes a seat out of service.
-func (p *Pool) leave(st *seat) {
+// leave takes a seat out of service. It reports whether that is still the
+// seat's to do: one that was dismissed is not replaced.
+func (p *Pool) leave(st *seat) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i, s := range p.seats {
-		if s == st {
-			p.seats = append(p.seats[:i], p.seats[i+1:]...)
-			return
-		}
+	p.seats = without(p.seats, st)
+	select {
+	case <-st.dismissed:
+		return false
+	default:
+		return true
 	}
+}
+
+func without(seats []*seat, st *seat) []*seat {
+	return slices.DeleteFunc(seats, func(s *seat) bool { return s == st })
 }
 
 // Invoke takes a slot, waiting in the bounded queue if it must, and carries
@@ -324,6 +358,7 @@ func (p *Pool) take(ctx context.Context, k slotKind) (*seat, invocation.StartKin
 	p.waiting[k] = append(p.waiting[k], w)
 	p.queued++
 	p.mu.Unlock()
+	p.s.OnQueue()
 	select {
 	case st := <-w.got:
 		if st == nil {
@@ -352,15 +387,14 @@ func (p *Pool) freest(k slotKind) *seat {
 func (p *Pool) release(st *seat, k slotKind) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	st.load[k]--
-	p.serveWaiters(st)
+	p.vacate(st, k)
 }
 
 // trust gives calls that waited for st to answer their slots.
 func (p *Pool) trust(st *seat) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if st.in != nil {
+	if st.in != nil && !st.gone() {
 		p.serveWaiters(st)
 	}
 }
@@ -390,8 +424,7 @@ func (p *Pool) giveUp(w *waiter, k slotKind) {
 		}
 	}
 	if st := <-w.got; st != nil {
-		st.load[k]--
-		p.serveWaiters(st)
+		p.vacate(st, k)
 	}
 }
 
@@ -419,7 +452,7 @@ func (p *Pool) Stop(ctx context.Context) {
 	p.mu.Lock()
 	p.stopping = true
 	p.failWaiters(errDoomed)
-	seats := p.seats
+	seats := slices.Concat(p.seats, p.leaving)
 	p.mu.Unlock()
 	p.cancel()
 	ctx, cancel := context.WithTimeout(ctx, farewell)
@@ -446,24 +479,8 @@ func (p *Pool) awaitIdle(ctx context.Context) {
 }
 
 func (p *Pool) idle() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := p.queued
-	for _, st := range p.seats {
-		n += st.load[slotSync] + st.load[slotAsync]
-	}
-	return n == 0
-}
-
-// Load says how many calls are in flight and queued, how many instances live,
-// and the error of the last start.
-func (p *Pool) Load() (inFlight, queued, instances int, lastErr error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, st := range p.seats {
-		inFlight += st.load[slotSync] + st.load[slotAsync]
-	}
-	return inFlight, p.queued, len(p.seats), p.lastErr
+	u := p.Usage()
+	return u.InFlight()+u.Queued() == 0
 }
 
 // Callables returns the entrypoints as the first instance reported them.

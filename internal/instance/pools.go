@@ -35,11 +35,19 @@ func (ps *Pools) Stop(ctx context.Context, revision string) {
 	}
 }
 
+// Pool returns the pool of a revision, or nil.
+func (ps *Pools) Pool(revision string) *Pool {
+	if v, ok := ps.byRevision.Load(revision); ok {
+		return v.(*Pool)
+	}
+	return nil
+}
+
 // InFlight says how many calls are running and how many wait, on all pools.
 func (ps *Pools) InFlight() (running, queued int) {
 	ps.byRevision.Range(func(_, v any) bool {
-		r, q, _, _ := v.(*Pool).Load()
-		running, queued = running+r, queued+q
+		u := v.(*Pool).Usage()
+		running, queued = running+u.InFlight(), queued+u.Queued()
 		return true
 	})
 	return running, queued
@@ -62,11 +70,11 @@ func (ps *Pools) Trouble(revision string) error {
 	if !ok {
 		return nil
 	}
-	_, _, instances, err := v.(*Pool).Load()
-	if instances > 0 {
+	u := v.(*Pool).Usage()
+	if u.Instances > 0 {
 		return nil
 	}
-	return err
+	return u.Err
 }
 
 // Invoke implements invocation.Invoker.
