@@ -18,6 +18,8 @@ var messages = map[string]func() any{
 	"platform_status":     func() any { return new(PlatformStatus) },
 	"secret":              func() any { return new(Secret) },
 	"rollback_request":    func() any { return new(RollbackRequest) },
+	"scale":               func() any { return new(Scale) },
+	"scale_request":       func() any { return new(ScaleRequest) },
 	"error":               func() any { return new(ErrorBody) },
 	"health":              func() any { return new(Health) },
 	"invocation":          func() any { return new(Invocation) },

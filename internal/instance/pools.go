@@ -57,8 +57,8 @@ func (ps *Pools) InFlight() (running, queued int) {
 func (ps *Pools) Instances() int {
 	total := 0
 	ps.byRevision.Range(func(_, v any) bool {
-		_, _, n, _ := v.(*Pool).Load()
-		total += n
+		u := v.(*Pool).Usage()
+		total += u.Instances
 		return true
 	})
 	return total

@@ -95,6 +95,16 @@ func (p *fakePlatform) DeleteAgent(_ context.Context, agent string) error {
 	return err
 }
 
+func (p *fakePlatform) Scale(_ context.Context, agent string) (api.Scale, error) {
+	_, err := p.note("scale", agent)
+	return api.Scale{MaxInstances: 10}, err
+}
+
+func (p *fakePlatform) SetScale(_ context.Context, agent string, req api.ScaleRequest) (api.Scale, error) {
+	_, err := p.note("set scale", agent, strconv.Itoa(*req.MaxInstances))
+	return api.Scale{MaxInstances: *req.MaxInstances}, err
+}
+
 func (p *fakePlatform) SetSecret(_ context.Context, agent, name, value string) error {
 	_, err := p.note("set", agent, name, value)
 	return err
@@ -149,6 +159,9 @@ func TestControlRoutes(t *testing.T) {
 		{"GET", "/v1/platform", "", "", 200, "status  "},
 		{"POST", "/v1/platform", "", "", 405, ""},
 		{"GET", "/metrics", "", "", 404, ""}, // this server has none
+		{"GET", "/v1/agents/echo/scale", "", "", 200, "scale echo"},
+		{"PATCH", "/v1/agents/echo/scale", `{"max_instances":3}`, "", 200, "set scale echo 3"},
+		{"PATCH", "/v1/agents/echo/scale", `{"max":3}`, "", 400, ""},
 		{"PUT", "/v1/secrets/KEY", `{"value":"v"}`, "", 204, "set  KEY v"},
 		{"PUT", "/v1/secrets/KEY?agent=echo", `{"value":"v"}`, "", 204, "set echo KEY v"},
 		{"PUT", "/v1/secrets/KEY?agnt=echo", `{"value":"v"}`, "", 400, ""},

@@ -46,6 +46,8 @@ type Options struct {
 	// Room is asked before an installation whether there is room for it, and
 	// told whether no other is under way.
 	Room func(alone bool) error
+	// OnQueue is told when a call has to wait for a slot; nil tells nobody.
+	OnQueue func()
 	// OnProgress is told each step of a build; nil tells nobody.
 	OnProgress func(text string)
 	// OnBuild is told of each environment that was built, or could not be, and
@@ -75,6 +77,9 @@ func New(o Options) *Engine {
 	}
 	if o.OnBuild == nil {
 		o.OnBuild = func(time.Duration, error) {}
+	}
+	if o.OnQueue == nil {
+		o.OnQueue = func() {}
 	}
 	e := &Engine{driver: none.New(none.Options{Groups: o.Groups, Log: o.Log})}
 	e.envs = newEnvironments(o, e.driver)
@@ -109,6 +114,32 @@ func (e *Engine) Load() (running, waiting, instances int) {
 
 // Trouble says why a revision has no instance, or nil when it has one.
 func (e *Engine) Trouble(revision string) error { return e.pools.Trouble(revision) }
+
+// Usage says what the instances of a revision are doing; false when it has none,
+// as revisions that are only webhooks.
+func (e *Engine) Usage(revision string) (instance.Usage, bool) {
+	p := e.pools.Pool(revision)
+	if p == nil {
+		return instance.Usage{}, false
+	}
+	return p.Usage(), true
+}
+
+// InstanceMemory is what an instance of a revision takes on average, in bytes; 0
+// when that is not known.
+func (e *Engine) InstanceMemory(revision string) int64 {
+	if p := e.pools.Pool(revision); p != nil {
+		return p.InstanceMemory()
+	}
+	return 0
+}
+
+// Resize makes a revision one of size instances, in the background.
+func (e *Engine) Resize(revision string, size int) {
+	if p := e.pools.Pool(revision); p != nil {
+		p.Resize(size)
+	}
+}
 
 // RetainZygotes ends the zygotes that rev does not need.
 func (e *Engine) RetainZygotes(rev *deploy.Revision) { e.envs.retain(e.envs.zygotes(rev)) }

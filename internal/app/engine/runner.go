@@ -60,7 +60,7 @@ func (r *runner) startPool(ctx context.Context, rev *deploy.Revision) ([]agent.C
 		Revision: rev.ID, Launcher: zygotes, Admission: admission, Size: r.o.Instances, ReadyWithin: r.o.ReadyWithin,
 		SyncSlots: res.Concurrency, AsyncSlots: res.Concurrency, Memory: res.MemoryBytes,
 		OnLog: r.o.Logs.Append, Log: r.o.Log,
-		OnStart: r.o.OnStart,
+		OnStart: r.o.OnStart, OnQueue: r.o.OnQueue,
 		OnReady: func(ready instance.Readiness) { zygotes.Observe(ready.Modules, ready.Inherited) },
 	})
 	if err != nil {

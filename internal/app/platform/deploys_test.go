@@ -46,6 +46,14 @@ func (e *engineRoom) Start(context.Context, *deploy.Revision) ([]agent.Callable,
 
 func (e *engineRoom) Drain(context.Context, *deploy.Revision) {}
 
+func (e *engineRoom) Usage(string) (instance.Usage, bool) {
+	return instance.Usage{Instances: 1, Wanted: 1, SyncSlots: 64, AsyncSlots: 1000}, true
+}
+
+func (e *engineRoom) Resize(string, int) {}
+
+func (e *engineRoom) InstanceMemory(string) int64 { return 0 }
+
 func (e *engineRoom) Warm(*deploy.Revision) bool { return false }
 
 func (e *engineRoom) Invoke(context.Context, invocation.Call, func(invocation.Event) error) (invocation.Result, error) {
@@ -79,6 +87,9 @@ func (h *house) enter(data string) {
 	}
 	h.logs = engine.NewLogbook(h.history, func(invocation.LogLine) {})
 	h.conduct(h.room, func() {})
+	if err := h.scale(h.t.Context(), h.room); err != nil {
+		h.t.Fatal(err)
+	}
 	if _, err := h.restore(h.t.Context()); err != nil {
 		h.t.Fatal(err)
 	}

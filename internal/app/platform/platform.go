@@ -16,12 +16,14 @@ import (
 	"time"
 
 	"github.com/runagent/runagent/internal/app/engine"
+	"github.com/runagent/runagent/internal/app/platform/fleet"
 	"github.com/runagent/runagent/internal/app/platform/folders"
 	"github.com/runagent/runagent/internal/app/platform/handover"
 	"github.com/runagent/runagent/internal/app/platform/intake"
 	"github.com/runagent/runagent/internal/app/platform/memory"
 	"github.com/runagent/runagent/internal/app/platform/standby"
 	"github.com/runagent/runagent/internal/auth"
+	"github.com/runagent/runagent/internal/autoscale"
 	"github.com/runagent/runagent/internal/build"
 	"github.com/runagent/runagent/internal/bundle"
 	"github.com/runagent/runagent/internal/deploy"
@@ -122,6 +124,8 @@ type service struct {
 	logs     *engine.Logbook
 	engine   *engine.Engine
 	standby  *standby.Pools
+	fleet    *fleet.Fleet
+	scaler   *autoscale.Loop
 	traffic  deploy.Traffic
 	deployer *deploy.Deployer
 	progress *progress
@@ -165,7 +169,7 @@ func Start(ctx context.Context, o Options) error {
 	if err := s.open(ctx); err != nil {
 		return err
 	}
-	if err := s.makeEngine(); err != nil {
+	if err := s.makeEngine(ctx); err != nil {
 		return err
 	}
 	live, err := s.restore(ctx)
@@ -246,7 +250,7 @@ func (s *service) open(ctx context.Context) (err error) {
 }
 
 // makeEngine builds what runs revisions and brings them into service.
-func (s *service) makeEngine() error {
+func (s *service) makeEngine(ctx context.Context) error {
 	root, err := shim.Extract(s.o.Data)
 	if err != nil {
 		return fmt.Errorf("unpack the shim: %w", err)
@@ -257,11 +261,14 @@ func (s *service) makeEngine() error {
 	s.engine = engine.New(engine.Options{
 		Groups: s.groups, Home: s.o.Data, Shim: root, Version: s.o.Version, Environ: buildEnviron(s.o.Environ), AgentEnviron: agentEnviron(s.o.Environ),
 		OnBuild: s.metrics.Built, OnStart: s.metrics.Started, Builds: max(1, s.o.Builds), BuildBounds: s.o.BuildBounds, Room: s.room, ReadyWithin: s.o.StartTimeout,
-		Instances: 1, Deployed: true, Logs: s.logs, Log: s.o.Log,
+		Instances: 1, Deployed: true, Logs: s.logs, Log: s.o.Log, OnQueue: s.lookAtLoad,
 	})
 	s.own(func(context.Context) { s.note("engine not closed", s.engine.Close()) })
 	s.trouble = s.engine.Trouble
 	s.conduct(s.engine, func() { s.engine.RestZygotes(s.standby.Awake()) })
+	if err := s.scale(ctx, s.engine); err != nil {
+		return err
+	}
 	s.background("memory", s.memory.Run)
 	s.background("upkeep", s.upkeep)
 	return nil
@@ -273,7 +280,7 @@ func (s *service) conduct(m standby.Machine, onSleep func()) {
 	s.memory = memory.NewWatch(memory.Options{Machine: room{s}, Limit: s.o.MaxMemory, Log: s.o.Log})
 	m = admitted{m, s.memory}
 	s.standby = standby.New(standby.Options{
-		Machine: m, Idle: s.o.Idle, Linger: standby.Linger, OnGone: s.forget, OnSleep: onSleep, Log: s.o.Log,
+		Machine: m, Linger: standby.Linger, OnGone: s.forget, OnSleep: onSleep, Log: s.o.Log,
 	})
 	s.own(func(context.Context) { s.standby.Close() })
 	s.deployer = deploy.New(deploy.Options{
@@ -287,7 +294,6 @@ func (s *service) conduct(m standby.Machine, onSleep func()) {
 		s.endLife(errStopping)
 		s.deploys.Wait()
 	})
-	s.background("sleep", s.standby.Run)
 }
 
 // makeServer makes the server; requests are answered from run on.

@@ -38,7 +38,8 @@ func (s *service) restore(ctx context.Context) ([]*deploy.Revision, error) {
 // those that came into service last.
 func (s *service) wakeFirst(ctx context.Context, live []*deploy.Revision) error {
 	for i := 0; i < len(live) && ctx.Err() == nil; i++ {
-		if i < wokenAtStart || live[i].Agent.Manifest.Scaling.MinInstances > 0 {
+		rules, _ := s.fleet.Rules(live[i].Agent)
+		if i < wokenAtStart || rules.Min > 0 {
 			// What can't start is told when it is called, and in its health.
 			_ = s.standby.Wake(ctx, live[i].ID)
 		}

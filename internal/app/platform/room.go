@@ -23,7 +23,7 @@ func (r room) MakeRoom(ctx context.Context, bytes int64) int64 {
 		return freed
 	}
 	before := r.s.engine.UsedMemory()
-	if r.s.standby.SleepEarly(ctx) == 0 {
+	if r.s.standby.SleepEarly(ctx, r.s.fleet.Keeps) == 0 {
 		return freed
 	}
 	r.s.engine.EvictZygotes(r.s.standby.Awake(), bytes) // those it has left

@@ -62,6 +62,7 @@ func (d *Desk) statusOfAll(ctx context.Context, asJSON bool) error {
 type agentStatus struct {
 	Agent     *api.Agent     `json:"agent"`
 	Health    *api.Health    `json:"health"`
+	Scale     *api.Scale     `json:"scale,omitempty"`
 	Revisions []api.Revision `json:"revisions"`
 }
 
@@ -77,6 +78,11 @@ func (d *Desk) statusOf(ctx context.Context, client *runagent.Client, name strin
 	if s.Revisions, err = client.Revisions(ctx, name); err != nil {
 		return err
 	}
+	if s.Agent.Revision != "" { // it is in service
+		if s.Scale, err = client.Scale(ctx, name); err != nil {
+			return err
+		}
+	}
 	if asJSON {
 		return terminal.WriteJSON(d.Out, s)
 	}
@@ -86,7 +92,14 @@ func (d *Desk) statusOf(ctx context.Context, client *runagent.Client, name strin
 			fmt.Fprintf(d.Out, "  %s: %s\n", check.Name, terminal.OneLine(check.Message))
 		}
 	}
-	fmt.Fprintf(d.Out, "%s/v1/agents/%s\n\n", client.URL(), s.Agent.Slug)
+	fmt.Fprintf(d.Out, "%s/v1/agents/%s\n", client.URL(), s.Agent.Slug)
+	if s.Scale != nil {
+		fmt.Fprintf(d.Out, "Scaled to %s\n", scaleLine(s.Scale))
+		if err := d.loadTable(s.Scale.Revisions); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(d.Out)
 	if err := d.revisionTable(s.Revisions[:min(5, len(s.Revisions))]); err != nil {
 		return err
 	}

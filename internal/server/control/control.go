@@ -21,6 +21,7 @@ type Platform interface {
 	Bundles
 	Deploys
 	Lifecycle
+	Scaling
 	Secrets
 	Node
 }

@@ -98,6 +98,17 @@ func (p *place) end(in phase, err error) {
 	close(p.changed)
 }
 
+// tire begins the sleep of a place that is awake and has no call.
+func (p *place) tire() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.phase != awake || p.draining || p.inFlight > 0 {
+		return false
+	}
+	p.phase, p.changed = changing, make(chan struct{})
+	return true
+}
+
 func (p *place) is(in phase) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

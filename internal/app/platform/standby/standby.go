@@ -39,9 +39,6 @@ type Machine interface {
 // Options configures Pools. Machine and Log are needed.
 type Options struct {
 	Machine Machine
-	// Idle is how long a revision without calls stays awake, unless its
-	// manifest says otherwise.
-	Idle time.Duration
 	// OnGone is told of each revision that will get no more calls.
 	OnGone func(rev *deploy.Revision)
 	// OnSleep is told when a revision's instances have ended for want of calls.
@@ -336,57 +333,44 @@ func (s *Pools) Wake(ctx context.Context, revision string) error {
 	return nil
 }
 
-// Run lets revisions sleep that no one calls, until ctx ends.
-func (s *Pools) Run(ctx context.Context) error {
-	tick := time.NewTicker(min(time.Second, s.o.Idle/4))
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			s.sleep(ctx)
-		case <-ctx.Done():
-			return nil
+// Sleep ends the instances of those of the given revisions that have no call,
+// and returns when they are gone.
+func (s *Pools) Sleep(ctx context.Context, revisions []string) {
+	slept := false
+	for _, id := range revisions {
+		p := s.place(id)
+		if p == nil || !p.tire() {
+			continue
 		}
-	}
-}
-
-// sleep ends the instances of all revisions that were idle long enough.
-func (s *Pools) sleep(ctx context.Context) {
-	s.mu.Lock()
-	var tired []*place
-	for _, p := range s.places {
-		if s.tired(p, s.idleOf(p)) {
-			tired = append(tired, p)
-		}
-	}
-	s.mu.Unlock()
-	for _, p := range tired {
 		s.o.Machine.Drain(ctx, p.revision())
 		p.end(asleep, nil)
+		slept = true
 	}
-	if len(tired) > 0 {
+	if slept {
 		s.o.OnSleep()
 	}
 }
 
-// idleOf is how long p stays awake without calls.
-func (s *Pools) idleOf(p *place) time.Duration {
-	if d := p.revision().Agent.Manifest.Scaling.IdleTimeout; d > 0 {
-		return d
-	}
-	return s.o.Idle
+// Place is a revision that is awake.
+type Place struct {
+	Revision *deploy.Revision
+	InFlight int
+	LastUsed time.Time
 }
 
-// tired begins the change of a place that has been idle for that long.
-func (s *Pools) tired(p *place, idle time.Duration) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	scaling := p.rev.Agent.Manifest.Scaling
-	if p.phase != awake || p.draining || p.inFlight > 0 || scaling.MinInstances > 0 || s.o.Now().Sub(p.lastUsed) < idle {
-		return false
+// Places returns the revisions that are awake and stay so.
+func (s *Pools) Places() []Place {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []Place
+	for _, p := range s.places {
+		p.mu.Lock()
+		if p.phase == awake && !p.draining {
+			list = append(list, Place{p.rev, p.inFlight, p.lastUsed})
+		}
+		p.mu.Unlock()
 	}
-	p.phase, p.changed = changing, make(chan struct{})
-	return true
+	return list
 }
 
 // Awake returns the revisions that have, or are getting, instances.

@@ -90,7 +90,7 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{t: t, room: &engineRoom{}, now: time.Unix(1e9, 0), gone: make(chan string, 8)}
 	f.Pools = New(Options{
-		Machine: f.room, Idle: time.Minute, Log: slog.New(slog.DiscardHandler), Now: f.clock,
+		Machine: f.room, Log: slog.New(slog.DiscardHandler), Now: f.clock,
 		OnGone: func(rev *deploy.Revision) { f.gone <- rev.ID },
 	})
 	t.Cleanup(f.Close)
@@ -143,11 +143,7 @@ func TestACallWakesARevision(t *testing.T) {
 		}
 	}
 	f.heard("start r1")
-	f.pass(59 * time.Second)
-	f.sleep(t.Context())
-	f.heard("start r1")
-	f.pass(time.Second)
-	f.sleep(t.Context())
+	f.Sleep(t.Context(), []string{"r1"})
 	f.heard("start r1", "end r1")
 	f.room.warm = true
 	if res, err := f.call("r1"); err != nil || res.Start != invocation.Warm {
@@ -160,38 +156,34 @@ func TestWhoIsBusyDoesNotSleep(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.Adopt(revision("r1"))
+	f.Adopt(revision("r2"))
 	f.room.during = func() {
 		f.pass(time.Hour)
-		f.sleep(t.Context())
+		f.Sleep(t.Context(), []string{"r1"})
+		places := f.Places()
+		if len(places) != 1 || places[0].Revision.ID != "r1" || places[0].InFlight != 1 {
+			t.Errorf("%+v", places)
+		}
 	}
 	if _, err := f.call("r1"); err != nil {
 		t.Fatal(err)
 	}
-	always := revision("r2")
-	always.Agent.Manifest.Scaling.MinInstances = 1
-	soon := revision("r3")
-	soon.Agent.Manifest.Scaling.IdleTimeout = time.Second
-	f.room.during = nil
-	for _, rev := range []*deploy.Revision{always, soon} {
-		f.Adopt(rev)
-		if _, err := f.call(rev.ID); err != nil {
-			t.Fatal(err)
-		}
+	f.heard("start r1")
+	if at := f.Places()[0].LastUsed; !at.Equal(f.clock()) {
+		t.Errorf("last used at %v, want %v", at, f.clock())
 	}
-	f.pass(2 * time.Second)
-	f.sleep(t.Context())
-	f.heard("start r1", "start r2", "start r3", "end r3")
-	f.pass(time.Hour)
-	f.sleep(t.Context())
-	f.heard("start r1", "start r2", "start r3", "end r3", "end r1")
+	f.Sleep(t.Context(), []string{"r1", "r2", "r3"})
+	f.heard("start r1", "end r1")
+	if len(f.Places()) != 0 {
+		t.Error("it is awake")
+	}
 }
 
 func TestWhoWasCalledLongestAgoSleepsEarly(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	kept := revision("kept")
-	kept.Agent.Manifest.Scaling.MinInstances = 1
-	for _, rev := range []*deploy.Revision{kept, revision("r1"), revision("r2"), revision("busy")} {
+	kept := func(rev *deploy.Revision) bool { return rev.ID == "kept" }
+	for _, rev := range []*deploy.Revision{revision("kept"), revision("r1"), revision("r2"), revision("busy")} {
 		f.Adopt(rev)
 		if _, err := f.call(rev.ID); err != nil {
 			t.Fatal(err)
@@ -200,7 +192,7 @@ func TestWhoWasCalledLongestAgoSleepsEarly(t *testing.T) {
 	}
 	f.room.during = func() {
 		for range 3 {
-			f.SleepEarly(t.Context())
+			f.SleepEarly(t.Context(), kept)
 		}
 	}
 	if _, err := f.call("busy"); err != nil {

@@ -1,0 +1,80 @@
+package platform
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/runagent/runagent/api"
+	"github.com/runagent/runagent/internal/fault"
+)
+
+func TestScaleIsKept(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.deploy("bot", h.upload("Bot", `"scaling": {"max_instances": 4, "idle_timeout": "1m"},`), nil)
+	two, twenty := 2, 20.0
+	got, err := h.SetScale(t.Context(), "bot", api.ScaleRequest{MinInstances: &two, Target: &twenty})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(when string) {
+		t.Helper()
+		if got.MinInstances != 2 || got.MaxInstances != 4 || got.Target != 20 || got.IdleTimeoutSeconds != 60 ||
+			!slices.Equal(got.Set, []string{"min_instances", "target"}) {
+			t.Errorf("%s: %+v", when, got)
+		}
+	}
+	check("at once")
+	h.again()
+	if got, err = h.Scale(t.Context(), "bot"); err != nil {
+		t.Fatal(err)
+	}
+	check("after a restart")
+	h.deploy("bot", h.upload("Bot", `"scaling": {"min_instances": 1, "max_instances": 3},`), nil)
+	if got, err = h.Scale(t.Context(), "bot"); err != nil || got.MinInstances != 2 || got.MaxInstances != 3 || got.IdleTimeoutSeconds != time.Hour.Seconds() {
+		t.Errorf("after a deploy: %+v, %v", got, err)
+	}
+	if len(got.Revisions) != 1 || got.Revisions[0].Number != 2 || got.Revisions[0].Instances != 1 {
+		t.Errorf("loads %+v", got.Revisions)
+	}
+	five := 5
+	if _, err := h.SetScale(t.Context(), "bot", api.ScaleRequest{MinInstances: &five}); fault.CodeOf(err) != fault.Validation {
+		t.Errorf("more than max: %v", err)
+	}
+	if got, err = h.SetScale(t.Context(), "bot", api.ScaleRequest{Reset: true}); err != nil || got.MinInstances != 1 || got.Target != 44.8 || len(got.Set) != 0 {
+		t.Errorf("reset: %+v, %v", got, err)
+	}
+	if err := h.DeleteAgent(t.Context(), "bot"); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := h.state.Scaling(t.Context()); err != nil || len(kept) != 0 {
+		t.Errorf("of a deleted agent is kept: %v, %v", kept, err)
+	}
+}
+
+func TestScaleRefusesWhatCanNotBe(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.deploy("bot", h.upload("Bot", ""), nil)
+	for field, req := range map[string]api.ScaleRequest{
+		"min_instances": {MinInstances: ptr(-1)}, "max_instances": {MaxInstances: ptr(0)},
+		"target": {Target: ptr(0.0)}, "idle_timeout_seconds": {IdleTimeoutSeconds: ptr(-1.0)},
+	} {
+		_, err := h.SetScale(t.Context(), "bot", req)
+		if f := fault.As(err); f == nil || f.Code != fault.Validation || f.Field != field {
+			t.Errorf("%s: got %v", field, err)
+		}
+	}
+	if err := h.StopAgent(t.Context(), "bot"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Scale(t.Context(), "bot"); fault.CodeOf(err) != fault.Conflict {
+		t.Errorf("stopped: %v", err)
+	}
+	if _, err := h.Scale(t.Context(), "nobody"); fault.CodeOf(err) != fault.AgentNotFound {
+		t.Errorf("unknown: %v", err)
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
