@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/deploy"
@@ -50,6 +52,7 @@ func (r *runner) Start(ctx context.Context, rev *deploy.Revision) ([]agent.Calla
 
 // startPool makes the instances of a revision that has Python entrypoints.
 func (r *runner) startPool(ctx context.Context, rev *deploy.Revision) ([]agent.Callable, error) {
+	cold := !r.envs.warm(rev)
 	zygotes := r.envs.zygotes(rev)
 	admission, err := r.admission(rev)
 	if err != nil {
@@ -60,13 +63,29 @@ func (r *runner) startPool(ctx context.Context, rev *deploy.Revision) ([]agent.C
 		Revision: rev.ID, Launcher: zygotes, Admission: admission, Size: r.o.Instances, ReadyWithin: r.o.ReadyWithin,
 		SyncSlots: res.Concurrency, AsyncSlots: res.Concurrency, Memory: res.MemoryBytes,
 		OnLog: r.o.Logs.Append, Log: r.o.Log,
-		OnStart: r.o.OnStart, OnQueue: r.o.OnQueue,
+		OnStart: r.noteStarts(cold), OnQueue: r.o.OnQueue,
 		OnReady: func(ready instance.Readiness) { zygotes.Observe(ready.Modules, ready.Inherited) },
 	})
 	if err != nil {
 		return nil, err
 	}
 	return withManifest(pool.Callables(), rev.Agent.Manifest), nil
+}
+
+// noteStarts tells of starts. The first, if the zygote is yet to be made, is a
+// cold one, although it is forked then.
+func (r *runner) noteStarts(cold bool) func(invocation.StartKind, time.Duration, error) {
+	if r.o.OnStart == nil {
+		return nil
+	}
+	var first atomic.Bool
+	first.Store(cold)
+	return func(kind invocation.StartKind, took time.Duration, err error) {
+		if first.Swap(false) {
+			kind = invocation.Cold
+		}
+		r.o.OnStart(kind, took, err)
+	}
 }
 
 // Drain implements deploy.Pools.

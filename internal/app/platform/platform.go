@@ -154,6 +154,7 @@ var errStopping = errors.New("the platform is stopping; deploy again")
 // newService returns a service that does nothing yet.
 func newService(o Options) *service {
 	s := &service{o: o, began: time.Now(), folders: folders.Folders{Data: o.Data}, progress: newProgress()}
+	s.memory = memory.NewWatch(memory.Options{Machine: room{s}, Limit: o.MaxMemory, Log: o.Log})
 	s.metrics = telemetry.New(telemetry.Options{Version: o.Version, Gauges: s.gauges, Name: s.slug})
 	return s
 }
@@ -265,7 +266,7 @@ func (s *service) makeEngine(ctx context.Context) error {
 	})
 	s.own(func(context.Context) { s.note("engine not closed", s.engine.Close()) })
 	s.trouble = s.engine.Trouble
-	s.conduct(s.engine, func() { s.engine.RestZygotes(s.standby.Awake()) })
+	s.conduct(admitted{s.engine, s.memory}, func() { s.engine.RestZygotes(s.standby.Awake()) })
 	if err := s.scale(ctx, s.engine); err != nil {
 		return err
 	}
@@ -277,8 +278,6 @@ func (s *service) makeEngine(ctx context.Context) error {
 // conduct makes what brings revisions into service on m; onSleep is called
 // when some have fallen asleep.
 func (s *service) conduct(m standby.Machine, onSleep func()) {
-	s.memory = memory.NewWatch(memory.Options{Machine: room{s}, Limit: s.o.MaxMemory, Log: s.o.Log})
-	m = admitted{m, s.memory}
 	s.standby = standby.New(standby.Options{
 		Machine: m, Linger: standby.Linger, OnGone: s.forget, OnSleep: onSleep, Log: s.o.Log,
 	})

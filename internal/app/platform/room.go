@@ -38,8 +38,10 @@ type admitted struct {
 
 // Start implements deploy.Pools.
 func (a admitted) Start(ctx context.Context, rev *deploy.Revision) ([]agent.Callable, error) {
-	if err := a.memory.Admit(); err != nil {
+	done, err := a.memory.Admit(ctx)
+	if err != nil {
 		return nil, err
 	}
+	defer done()
 	return a.Machine.Start(ctx, rev)
 }

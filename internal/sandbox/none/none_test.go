@@ -69,17 +69,93 @@ func TestDriverInGroups(t *testing.T) {
 	sandboxtest.Run(t, func(tb testing.TB) sandbox.Driver { return newDriverIn(newGroups(tb)) })
 }
 
-// zygoteScript answers the one request it is made for; the shell would do, had
-// it sockets that keep packets apart.
+// zygoteScript is a zygote without anything that it is not asked for here. What
+// it forks ends with its socket.
 const zygoteScript = `
-import json, socket
+import array, json, os, select, socket
 control = socket.socket(fileno=3)
+children = {}
+def send(packet, *fds):
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    control.sendmsg([json.dumps(packet).encode()], rights)
 while True:
+    ready, _, _ = select.select([control, *children], [], [])
+    for pidfd in [fd for fd in ready if fd is not control]:
+        pid, status = os.waitpid(children.pop(pidfd), 0)
+        send({"op": "exit", "pid": pid, "status": status})
+        os.close(pidfd)
+    if control not in ready:
+        continue
     data, ancillary, _, _ = control.recvmsg(65536, 4096)
     if not data:
         break
-    control.sendmsg([json.dumps({"op": "ready", "imported": 0, "excluded": [], "import_ms": 0}).encode()])
+    fds = array.array("i")
+    for _, _, body in ancillary:
+        fds.frombytes(body)
+    order = json.loads(data)
+    if order["op"] == "import":
+        send({"op": "ready", "imported": 0, "excluded": [], "import_ms": 0})
+        continue
+    pid = os.fork()
+    if pid == 0:
+        os.read(fds[0], 1)
+        os._exit(7)
+    for fd in fds:
+        os.close(fd)
+    pidfd = os.pidfd_open(pid)
+    children[pidfd] = pid
+    send({"op": "forked", "token": order["token"], "pid": pid}, pidfd)
 `
+
+// TestAZygoteThatRestsTellsHowItsChildrenEnded has one with a child rest.
+func TestAZygoteThatRestsTellsHowItsChildrenEnded(t *testing.T) {
+	t.Parallel()
+	groups := newGroups(t)
+	if why := groups.WhyNoFreezer(); why != "" {
+		t.Skipf("nothing can be frozen here: %s", why)
+	}
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3 on PATH")
+	}
+	d := newDriverIn(groups)
+	defer d.Close()
+	z, err := d.StartZygote(t.Context(), sandbox.Spec{Argv: []string{python, "-I", "-c", zygoteScript}, Env: []string{"PATH=/usr/bin:/bin"}, Dir: "/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := z.Fork(t.Context(), "token", r, w, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	if err := z.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	w.Write([]byte("x"))
+	w.Close()
+	select {
+	case <-child.Done():
+		if e := child.Exit(); e.Code != 7 {
+			t.Errorf("it ended so: %s", e)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the end of the child was not told")
+	}
+	// Now it is frozen: it does not answer.
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	for ctx.Err() == nil {
+		_, err = z.Import(ctx, nil)
+	}
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it answered while it should be frozen: %v", err)
+	}
+}
 
 func TestAFrozenZygoteDoesNothingUntilItIsThawed(t *testing.T) {
 	t.Parallel()

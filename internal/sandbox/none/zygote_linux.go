@@ -27,7 +27,8 @@ type zygote struct {
 	forks map[string]chan forked
 	kids  []*process
 
-	freezing sync.Mutex // guards frozen
+	freezing sync.Mutex // guards all that follows
+	resting  bool
 	frozen   *cgroup.Frozen
 }
 
@@ -121,6 +122,9 @@ func (z *zygote) Fork(ctx context.Context, token string, sock, stdout, stderr *o
 		z.mu.Lock()
 		z.kids = append(z.kids, p)
 		z.mu.Unlock()
+		if p.ended() { // and was forgotten before it was known
+			z.forget(p.pid)
+		}
 		return p, nil
 	case <-z.Done():
 		return nil, errors.New("the zygote ended")
@@ -138,11 +142,23 @@ func (z *zygote) Kill() {
 	}
 }
 
-// Freeze implements sandbox.Zygote.
+// Freeze implements sandbox.Zygote. A zygote with children runs until they have
+// ended: it alone can tell how they did.
 func (z *zygote) Freeze() error {
 	z.freezing.Lock()
+	z.resting = true
+	z.freezing.Unlock()
+	return z.settleFreeze()
+}
+
+// settleFreeze freezes a zygote that rests and has no children.
+func (z *zygote) settleFreeze() error {
+	z.mu.Lock()
+	busy := len(z.kids)+len(z.forks) > 0
+	z.mu.Unlock()
+	z.freezing.Lock()
 	defer z.freezing.Unlock()
-	if z.frozen != nil || z.ended() {
+	if busy || !z.resting || z.frozen != nil || z.ended() {
 		return nil
 	}
 	f, err := z.driver.o.Groups.Freeze(z.pid)
@@ -157,6 +173,7 @@ func (z *zygote) Freeze() error {
 func (z *zygote) Thaw() error {
 	z.freezing.Lock()
 	defer z.freezing.Unlock()
+	z.resting = false
 	if z.frozen == nil {
 		return nil
 	}
@@ -207,8 +224,11 @@ func (z *zygote) handle(p packet, files []*os.File) {
 			answer <- f
 		}
 	case "exit":
-		z.forget(p.PID)
 		z.driver.exited(p.PID, p.Status)
+		z.forget(p.PID)
+		if err := z.settleFreeze(); err != nil {
+			z.driver.o.Log.Warn("the zygote is not frozen", "error", err)
+		}
 	}
 }
 

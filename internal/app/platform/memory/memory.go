@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,12 @@ const (
 	full, roomy = 0.90, 0.80
 	// spared is the part of the machine that is never given to agents.
 	spared = 0.05
+	// startTakes is what a start is counted for until it has ended and can be seen.
+	startTakes = 48 << 20
+	// cheap is how long a look may take that is taken at each start.
+	cheap = 5 * time.Millisecond
+	// admitWithin is how long a start waits for others.
+	admitWithin = 10 * time.Second
 	// refusedFor is when callers may try again.
 	refusedFor = 5 * time.Second
 )
@@ -51,9 +58,14 @@ type Options struct {
 
 // Watch watches the memory of a machine. It is safe for concurrent use.
 type Watch struct {
-	o     Options
-	used  atomic.Int64
-	tight atomic.Int64 // how much is missing, when making room did not help
+	o    Options
+	used atomic.Int64
+
+	mu       sync.Mutex    // guards all that follows; one looks, and makes room, at a time
+	took     time.Duration // of the last look, making room left out
+	missing  int64         // when making room did not help
+	starting int64
+	ended    chan struct{} // closed, and made anew, when a start has ended
 }
 
 // NewWatch returns a Watch that has seen nothing yet.
@@ -61,7 +73,7 @@ func NewWatch(o Options) *Watch {
 	if o.Free == nil {
 		o.Free = free
 	}
-	return &Watch{o: o}
+	return &Watch{o: o, ended: make(chan struct{})}
 }
 
 // Run watches until ctx ends.
@@ -81,30 +93,34 @@ func (w *Watch) Run(ctx context.Context) error {
 
 // Look looks once, and makes room if it must.
 func (w *Watch) Look(ctx context.Context) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.look(ctx)
+}
+
+// look is Look with w.mu held. Starts that can't be seen yet count.
+func (w *Watch) look(ctx context.Context) {
+	began := time.Now()
 	used := w.o.Machine.UsedMemory()
+	w.took = time.Since(began)
 	w.used.Store(used)
-	limit := float64(w.o.Limit)
-	short := int64(0)
-	if float64(used) > full*limit {
-		short = used - int64(roomy*limit)
-	}
+	used += w.starting * startTakes
 	left, total := w.o.Free()
-	if total > 0 && float64(left) < spared*float64(total) {
-		short = max(short, int64(spared*float64(total))-left)
+	left -= w.starting * startTakes
+	limit, spare := float64(w.o.Limit), int64(spared*float64(total))
+	missing := func(part float64, freed int64) int64 {
+		short := used - freed - int64(part*limit)
+		if total > 0 {
+			short = max(short, spare-left-freed)
+		}
+		return max(0, short)
 	}
-	if short == 0 {
-		w.tight.Store(0)
+	if w.missing = missing(full, 0); w.missing == 0 {
 		return
 	}
-	freed := w.o.Machine.MakeRoom(ctx, short)
-	missing := used - freed - int64(full*limit)
-	if total > 0 {
-		missing = max(missing, int64(spared*float64(total))-left-freed)
-	}
-	w.tight.Store(max(0, missing))
-	if freed > 0 || missing > 0 {
-		w.o.Log.Info("memory is short", "used_bytes", used, "limit_bytes", w.o.Limit, "free_bytes", left, "freed_bytes", freed)
-	}
+	freed := w.o.Machine.MakeRoom(ctx, missing(roomy, 0))
+	w.missing = missing(full, freed)
+	w.o.Log.Info("memory is short", "used_bytes", used, "limit_bytes", w.o.Limit, "free_bytes", left, "freed_bytes", freed)
 }
 
 // Used is what agents took when it was looked at last.
@@ -113,11 +129,57 @@ func (w *Watch) Used() int64 { return w.used.Load() }
 // Limit is what agents may take.
 func (w *Watch) Limit() int64 { return w.o.Limit }
 
-// Admit returns an error when there is no memory for one more instance.
-func (w *Watch) Admit() error {
-	if w.tight.Load() == 0 {
-		return nil
+// Admit makes room for one more start, which has ended when done is called. It
+// waits while others start, and returns an error when there is no room.
+func (w *Watch) Admit(ctx context.Context) (done func(), err error) {
+	patience := time.NewTimer(admitWithin)
+	defer patience.Stop()
+	for {
+		ended, admitted := w.try(ctx)
+		if admitted {
+			return w.end, nil
+		}
+		if ended == nil {
+			return nil, w.refusal()
+		}
+		select {
+		case <-ended:
+		case <-patience.C:
+			return nil, w.refusal()
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
+}
+
+// try begins a start if there is room; else ended is closed when another start
+// has ended, nil if there is none.
+func (w *Watch) try(ctx context.Context) (ended <-chan struct{}, admitted bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.starting++
+	if w.took < cheap {
+		w.look(ctx)
+	}
+	if w.missing == 0 {
+		return nil, true
+	}
+	if w.starting--; w.starting == 0 {
+		return nil, false
+	}
+	return w.ended, false
+}
+
+// end ends a start.
+func (w *Watch) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.starting--
+	close(w.ended)
+	w.ended = make(chan struct{})
+}
+
+func (w *Watch) refusal() error {
 	return fault.New(fault.Overloaded, "no instance can start: agents take %d MiB of the %d MiB that they may", w.Used()>>20, w.o.Limit>>20).
 		WithSuggestion("The operator can raise --max-memory, or stop other agents.").WithRetryAfter(refusedFor)
 }

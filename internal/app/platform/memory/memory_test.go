@@ -36,8 +36,11 @@ func TestRoomIsMadeBeforeStartsAreRefused(t *testing.T) {
 	look := func(want string) {
 		t.Helper()
 		b.asked = nil
-		w.Look(t.Context())
-		err, got := w.Admit(), "admits"
+		done, err := w.Admit(t.Context())
+		got := "admits"
+		if err == nil {
+			done()
+		}
 		if len(b.asked) > 0 {
 			got = "makes room and admits"
 		}
@@ -65,6 +68,48 @@ func TestRoomIsMadeBeforeStartsAreRefused(t *testing.T) {
 	look("refuses")
 	b.spare = 2 * gib
 	look("makes room and admits")
+}
+
+func TestStartsThatCanNotBeSeenYetCount(t *testing.T) {
+	t.Parallel()
+	b := &box{used: 8 * gib, spare: 8 * gib}
+	w := NewWatch(Options{
+		Machine: b, Limit: 10 * gib, Log: slog.New(slog.DiscardHandler),
+		Free: func() (int64, int64) { return 0, 0 },
+	})
+	// There are 1,024 MiB up to where room is made, for 21 starts of 48.
+	var ends []func()
+	for n := range 21 {
+		done, err := w.Admit(t.Context())
+		if err != nil || len(b.asked) > 0 {
+			t.Fatalf("start %d: %v, asked for %d", n+1, err, b.asked)
+		}
+		ends = append(ends, done)
+	}
+	// The next makes room; without any it waits for one of them.
+	if done, err := w.Admit(t.Context()); err != nil || len(b.asked) != 1 {
+		t.Errorf("the next start: %v, asked for %d", err, b.asked)
+	} else {
+		done()
+	}
+	b.used, b.spare = 8*gib, 0
+	admitted := make(chan error, 1)
+	go func() {
+		done, err := w.Admit(t.Context())
+		if err == nil {
+			done()
+		}
+		admitted <- err
+	}()
+	select {
+	case err := <-admitted:
+		t.Errorf("it did not wait: %v", err)
+	default:
+	}
+	ends[0]()
+	if err := <-admitted; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestParseLimit(t *testing.T) {

@@ -15,7 +15,7 @@ func (s *Pools) SleepEarly(ctx context.Context, kept func(*deploy.Revision) bool
 	last := map[*place]int64{}
 	for _, p := range s.places {
 		p.mu.Lock()
-		if p.phase == awake && !p.draining && p.inFlight == 0 && !kept(p.rev) {
+		if p.phase == awake && !p.draining && p.inFlight == 0 && p.sleepers == 0 && !kept(p.rev) {
 			idle = append(idle, p)
 			last[p] = p.lastUsed.UnixNano()
 		}

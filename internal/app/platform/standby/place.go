@@ -102,7 +102,7 @@ func (p *place) end(in phase, err error) {
 func (p *place) tire() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.phase != awake || p.draining || p.inFlight > 0 {
+	if p.phase != awake || p.draining || p.inFlight > 0 || p.sleepers > 0 {
 		return false
 	}
 	p.phase, p.changed = changing, make(chan struct{})
