@@ -46,6 +46,10 @@ type ServeOptions struct {
 
 	// Instances is how many instances run; at least 1.
 	Instances int
+	// DebugPort is where a debugger is waited for before the agent is imported,
+	// with all deadlines off; 0 waits for none. It goes with one instance, and
+	// with NoReload.
+	DebugPort int
 	// NoReload keeps the code that was there at the start.
 	NoReload bool
 	// Watch holds further glob patterns, relative to Dir, whose changes reload.

@@ -130,7 +130,7 @@ func (s *service) makeEngine(kept invocation.Logs) error {
 	s.logs = engine.NewLogbook(kept, s.o.Console.OnLog)
 	s.engine = engine.New(engine.Options{
 		Home: s.o.Home, Shim: s.shim, Version: s.o.Version, Environ: s.o.Environ, AgentEnviron: s.o.Environ,
-		Python: s.o.Python, Instances: s.o.Instances, OnProgress: s.o.Console.OnProgress, Logs: s.logs, Log: s.o.Log,
+		Python: s.o.Python, Instances: s.o.Instances, DebugPort: s.o.DebugPort, OnProgress: s.o.Console.OnProgress, Logs: s.logs, Log: s.o.Log,
 	})
 	s.own(func(context.Context) {
 		if err := s.engine.Close(); err != nil {
@@ -149,7 +149,7 @@ const drainTimeout = 5 * time.Minute
 
 func (s *service) newServer() error {
 	s.executor = invocation.NewExecutor(invocation.Options{
-		Directory: &s.traffic, Invoker: s.engine, Recorder: s.history, Log: s.o.Log,
+		Directory: &s.traffic, Invoker: s.engine, Recorder: s.history, NoDeadlines: s.o.DebugPort != 0, Log: s.o.Log,
 	})
 	var hosts []string
 	if s.o.Insecure {

@@ -56,6 +56,7 @@ func newServeCommand(p *Program, serve func(context.Context, app.ServeOptions) e
 	f.BoolVar(&o.Insecure, "insecure", false, "let other machines call, all of them and without a key")
 	f.StringArrayVar(&o.CORSOrigins, "cors-origin", nil, "let web pages of this `ORIGIN` call; may be given again")
 	f.IntVar(&o.Instances, "instances", 1, "run `N` instances")
+	f.IntVar(&o.DebugPort, "debug-port", 0, "wait for a debugger at `PORT`: deadlines and reloads are off; needs debugpy in the agent's environment")
 	f.BoolVar(&o.NoReload, "no-reload", false, "keep the code of the start")
 	f.StringArrayVar(&o.Watch, "watch", nil, "reload on changes of files that match `GLOB`, too; may be given again")
 	f.StringVar(&o.Python, "python", "", "the interpreter's `PATH`, or a virtual environment's")
@@ -99,6 +100,7 @@ func (c *serveCommand) options(cmd *cobra.Command, dir string, settings config.C
 	o.Home, o.DiscoveryDir = settings.Home, settings.DiscoveryDir
 	o.Environ, o.Version = settings.Environ, c.program.Version
 	o.Hurry = c.program.hurry
+	o.NoReload = o.NoReload || o.DebugPort != 0 // a new instance would wait for a debugger of its own
 	given := cmd.Flags().Changed
 	if !given("host") {
 		o.Host = settings.Host
@@ -122,6 +124,10 @@ func check(o app.ServeOptions, format string) error {
 		return usagef("--port is %d, not a number from 0 to 65535", o.Port)
 	case o.Instances < 1:
 		return usagef("--instances is %d: it must be at least 1", o.Instances)
+	case o.DebugPort < 0 || o.DebugPort > 65535:
+		return usagef("--debug-port is %d, not a number from 1 to 65535", o.DebugPort)
+	case o.DebugPort != 0 && o.Instances > 1:
+		return usagef("--debug-port goes with one instance, --instances is %d", o.Instances)
 	case o.ShutdownTimeout < 0:
 		return usagef("--shutdown-timeout is %v: it can't be negative", o.ShutdownTimeout)
 	case o.ReadTimeout <= 0:

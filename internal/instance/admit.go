@@ -24,6 +24,8 @@ type Admission struct {
 	Batch       AdmittedBatch        `json:"batch"`
 	Lifecycle   AdmittedLifecycle    `json:"lifecycle,omitzero"`
 
+	// DebugPort is where a debugger is waited for before the import; 0 waits for none.
+	DebugPort int `json:"debug_port,omitempty"`
 	// Described says that signatures and schemas are known already.
 	Described bool `json:"described,omitempty"`
 }

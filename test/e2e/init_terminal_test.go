@@ -165,7 +165,7 @@ func TestInitProposesAManifestInATerminal(t *testing.T) {
 		s := onTerminal(t, dir, "init")
 		s.waitFor("What may be called?")
 		s.waitFor("bot.py:helper")
-		s.types(enter) // as it is marked
+		s.types(enter)                          // as it is marked
 		s.waitFor("rite runagent.config.json?") // the W is there from "What"
 		s.waitFor("main: ask in bot.py")
 		s.types(answer)

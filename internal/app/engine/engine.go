@@ -34,6 +34,9 @@ type Options struct {
 	Python string
 	// Instances is how many each revision has; at least 1.
 	Instances int
+	// DebugPort is where the instance waits for a debugger before it imports
+	// the agent, for as long as that takes; 0 waits for none.
+	DebugPort int
 	// Deployed says that folders come from elsewhere: their agents get a home
 	// directory of their own, and no virtual environment is looked for in them.
 	Deployed bool

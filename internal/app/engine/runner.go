@@ -22,6 +22,9 @@ const (
 	maxLogLineBytes = 16 << 10
 )
 
+// endless bounds what somebody looks at with a debugger.
+const endless = 24 * time.Hour
+
 // runner runs revisions: their Python on the instances of this machine, their
 // webhooks by requests. It implements deploy.Pools and invocation.Invoker.
 type runner struct {
@@ -59,13 +62,18 @@ func (r *runner) startPool(ctx context.Context, rev *deploy.Revision) ([]agent.C
 		return nil, err
 	}
 	res := rev.Agent.Manifest.Resources
-	pool, err := r.pools.Start(ctx, instance.Spec{
+	spec := instance.Spec{
 		Revision: rev.ID, Launcher: zygotes, Admission: admission, Size: r.o.Instances, ReadyWithin: r.o.ReadyWithin,
 		SyncSlots: res.Concurrency, AsyncSlots: res.Concurrency, Memory: res.MemoryBytes,
 		OnLog: r.o.Logs.Append, Log: r.o.Log,
 		OnStart: r.noteStarts(cold), OnQueue: r.o.OnQueue,
 		OnReady: func(ready instance.Readiness) { zygotes.Observe(ready.Modules, ready.Inherited) },
-	})
+	}
+	if r.o.DebugPort != 0 {
+		// A zygote must not learn to import a debugger, and who debugs needs time.
+		spec.OnReady, spec.ReadyWithin, spec.Grace = nil, endless, endless
+	}
+	pool, err := r.pools.Start(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -122,12 +130,16 @@ func (r *runner) admission(rev *deploy.Revision) (instance.Admission, error) {
 		Env: in.AgentEnv(r.o.AgentEnviron, home, rev.Vars, map[string]string{
 			"RUNAGENT_DATA_DIR": data, "RUNAGENT_AGENT_ID": rev.Agent.ID,
 		}),
-		Limits: instance.AdmittedLimits{ResultBytes: maxResultBytes, LogLineBytes: maxLogLineBytes},
+		DebugPort: r.o.DebugPort,
+		Limits:    instance.AdmittedLimits{ResultBytes: maxResultBytes, LogLineBytes: maxLogLineBytes},
 		Batch: instance.AdmittedBatch{
 			MaxSize: m.Batch.MaxSize, MaxWaitMS: int(m.Batch.MaxWait.Milliseconds()), Isolate: m.Batch.Isolate,
 		},
 	}
 	a.Lifecycle = instance.AdmittedLifecycle{Start: admittedHook(m.Lifecycle.Start), Stop: admittedHook(m.Lifecycle.Stop)}
+	if a.Lifecycle.Start != nil && r.o.DebugPort != 0 {
+		a.Lifecycle.Start.TimeoutMS = endless.Milliseconds()
+	}
 	for _, e := range m.Entrypoints {
 		if e.WebhookURL == "" {
 			a.Entrypoints = append(a.Entrypoints, instance.AdmittedEntrypoint{Tag: e.Tag, File: e.File, Module: e.Module, Type: e.Type})

@@ -79,7 +79,8 @@ class Instance:
         self.loop = Loop(codec, writer, answers, self._streams)
         self._threads = Threads(codec, writer, answers, pool, self.loop.finish, self._streams)
         self.loop.on_thread = self._threads.pump
-        self.loop.watch = self._watch
+        if not admit.get("debug_port"):  # a breakpoint holds up the loop, too
+            self.loop.watch = self._watch
         bridge.use(lambda *order: self.loop.soon(*order), self.loop.started)
         self._logs = Logs(writer, reader, answers, limits.get("log_line_bytes") or 16384)
         reader.on_quiet = self._logs.report
@@ -99,6 +100,7 @@ class Instance:
         )
         try:
             self._settle()
+            self._wait_for_debugger()
             ready = self._load()
             self._open()
         except BaseException as error:
@@ -137,6 +139,18 @@ class Instance:
             text = "the agent's folder can't be entered (%s): the working directory is %s, the code is the last that was read"
             self._warnings.append(text % (error, os.getcwd()))
 
+    def _wait_for_debugger(self):
+        """Let the author's debugger attach before any of their code runs."""
+        port = self._admit.get("debug_port")
+        if not port:
+            return
+        from . import debug
+
+        try:
+            debug.wait(port, lambda text: self._tell(text, None))
+        except debug.Refused as error:
+            self._refuse({"type": "", "message": str(error), "traceback": "", "file": "", "line": 0})
+
     def _load(self):
         """Import the agent's files and return what READY says."""
         began = time.perf_counter()
@@ -159,7 +173,10 @@ class Instance:
 
     def _tell_stall(self, text, task):
         calls = (call for call in tuple(self.answers.active.values()) if call.task is task)
-        self._logs.line(SHIM, 30, text, next(calls, None))
+        self._tell(text, next(calls, None))
+
+    def _tell(self, text, call):
+        self._logs.line(SHIM, 30, text, call)
         self.writer.flush()
 
     def _open(self):
@@ -298,7 +315,9 @@ class Instance:
     def _fail(self, error):
         """Say why the agent can't be served, and exit."""
         file, line = faults.place(error, self._modules.owns)
-        report = dict(faults.describe(error), file=file, line=line)
+        self._refuse(dict(faults.describe(error), file=file, line=line))
+
+    def _refuse(self, report):
         self.writer.frame(wire.FAILED, 0, _json(report))
         self.writer.finish()
         os._exit(1)
