@@ -24,56 +24,50 @@ var wrong = map[string]struct {
 	"letta":     {"object", served.Input{"prompt": "hello"}, "/agent_id"},
 }
 
-// TestFrameworksRefuse sends what the framework's own entrypoint does not
+// refuses sends what the framework's own entrypoint does not
 // take: it is refused by name before anything runs.
-func TestFrameworksRefuse(t *testing.T) {
-	each(t, func(t *testing.T, f framework) {
-		a := serve(t, f, nil)
-		w, ok := wrong[f.name]
-		if !ok {
-			w.tag, w.input, w.field = "object", served.Input{"promt": "hello"}, "/promt"
-		}
-		asked := a.model.count()
-		got := a.Invoke(w.tag, w.input)
-		if got.HTTP != 400 || got.Error.Code != "VALIDATION_ERROR" || got.Error.Field != w.field {
-			t.Errorf("%v: got %d %.900s, want a refusal of %s", w.input, got.HTTP, got.Body, w.field)
-		}
-		if count := a.model.count(); count != asked {
-			t.Errorf("the model was asked %d times", count-asked)
-		}
-	})
+func refuses(t *testing.T, a *sample) {
+	f := a.f
+	w, ok := wrong[f.name]
+	if !ok {
+		w.tag, w.input, w.field = "object", served.Input{"promt": "hello"}, "/promt"
+	}
+	asked := a.model.count()
+	got := a.Invoke(w.tag, w.input)
+	if got.HTTP != 400 || got.Error.Code != "VALIDATION_ERROR" || got.Error.Field != w.field {
+		t.Errorf("%v: got %d %.900s, want a refusal of %s", w.input, got.HTTP, got.Body, w.field)
+	}
+	if count := a.model.count(); count != asked {
+		t.Errorf("the model was asked %d times", count-asked)
+	}
 }
 
-// TestFrameworksTimeOut lets the model be silent for longer than the call may take.
-func TestFrameworksTimeOut(t *testing.T) {
-	each(t, func(t *testing.T, f framework) {
-		a := serve(t, f, nil)
-		asked := a.model.count()
-		input := f.input("wait [slow-50s]")
-		input["timeout_seconds"] = 3
-		if got := a.Invoke("object", input); got.Error.Code != "TIMEOUT_ERROR" || got.HTTP != 504 {
-			t.Errorf("got %d %.900s, want TIMEOUT_ERROR", got.HTTP, got.Body)
-		}
-		soon(t, a.model.waitAsked(t, asked), "the end of the question")
-		if got := a.Invoke("main", prompt("hi")); !f.says(got.Get("answer"), "hi") {
-			t.Errorf("afterwards: got %.600s", got.Body)
-		}
-	})
+// timesOut lets the model be silent for longer than the call may take.
+func timesOut(t *testing.T, a *sample) {
+	f := a.f
+	asked := a.model.count()
+	input := f.input("wait [slow-50s]")
+	input["timeout_seconds"] = 3
+	if got := a.Invoke("object", input); got.Error.Code != "TIMEOUT_ERROR" || got.HTTP != 504 {
+		t.Errorf("got %d %.900s, want TIMEOUT_ERROR", got.HTTP, got.Body)
+	}
+	soon(t, a.model.waitAsked(t, asked), "the end of the question")
+	if got := a.Invoke("main", prompt("hi")); !f.says(got.Get("answer"), "hi") {
+		t.Errorf("afterwards: got %.600s", got.Body)
+	}
 }
 
-// TestFrameworksToolRaises has the model call a tool so that it raises. What
+// letsToolsRaise has the model call a tool so that it raises. What
 // comes of it is the framework's own: an answer or its exception.
-func TestFrameworksToolRaises(t *testing.T) {
-	each(t, func(t *testing.T, f framework) {
-		a := serve(t, f, nil)
-		got := a.Invoke("object", f.input(`use add {"a": "one", "b": [2]}`))
-		if got.HTTP != 200 && got.Error.Code != "EXECUTION_ERROR" || strings.Contains(got.Body, "runagent_shim") {
-			t.Errorf("got %d %.1500s", got.HTTP, got.Body)
-		}
-		if got := a.Invoke("main", prompt("hi")); !f.says(got.Get("answer"), "hi") {
-			t.Errorf("afterwards: got %.600s", got.Body)
-		}
-	})
+func letsToolsRaise(t *testing.T, a *sample) {
+	f := a.f
+	got := a.Invoke("object", f.input(`use add {"a": "one", "b": [2]}`))
+	if got.HTTP != 200 && got.Error.Code != "EXECUTION_ERROR" || strings.Contains(got.Body, "runagent_shim") {
+		t.Errorf("got %d %.1500s", got.HTTP, got.Body)
+	}
+	if got := a.Invoke("main", prompt("hi")); !f.says(got.Get("answer"), "hi") {
+		t.Errorf("afterwards: got %.600s", got.Body)
+	}
 }
 
 // TestFrameworksNameWhatCanBeNamed names an object that no adapter knows.

@@ -9,14 +9,14 @@ import (
 var crewFamily = []framework{
 	{name: "agno", input: prompt, answer: "content", asyncAnswer: "content", failures: agnoFailures},
 	{name: "smolagents", input: finalAnswer, failures: wordsOf("AgentGenerationError")},
-	{name: "llamaindex", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
+	{name: "llamaindex", usual: true, unique: []string{"numpy"}, input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
 	{name: "autogen", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
-	// CrewAI's import leaves a thread running, so that each instance imports it anew: seconds of a core.
-	{name: "crewai", forks: 8, input: inputs, answer: "content", asyncAnswer: "content", wraps: true, failures: openaiFailures},
-	{name: "ag2", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
+	// A crew brings lancedb, which starts a thread: each instance imports it anew, a second of a core.
+	{name: "crewai", forks: 40, unique: []string{"numpy", "trace_id"}, input: inputs, answer: "content", asyncAnswer: "content", wraps: true, failures: openaiFailures},
+	{name: "ag2", usual: true, input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
 	{name: "ag2_classic", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
-	{name: "letta", input: ofAgent, tokens: ofAgent, answer: "content", asyncAnswer: "content", unnamed: true, failures: openaiFailures},
-	{name: "adk", input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
+	{name: "letta", usual: true, input: ofAgent, tokens: ofAgent, answer: "content", asyncAnswer: "content", unnamed: true, failures: openaiFailures},
+	{name: "adk", unique: []string{"trace_id"}, input: prompt, answer: "content", asyncAnswer: "content", failures: openaiFailures},
 }
 
 // agnoFailures: Agno returns failures as results, with what the model said.

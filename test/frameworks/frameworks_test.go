@@ -41,7 +41,10 @@ type framework struct {
 	wraps bool
 	// forks is how many instances TestFrameworksFork starts; 0 is 200.
 	forks int
-	// usual is for those that `go test` runs, too.
+	// unique are values beside the usual ones that no two instances may share:
+	// what the framework has loaded makes them.
+	unique []string
+	// usual is for those that `go test` runs, too: a half, so that CI ends in time.
 	usual bool
 }
 
@@ -64,11 +67,11 @@ var openaiFamily = []framework{
 		failures: openaiFailures,
 	},
 	{
-		name: "openai_agents", input: prompt, answer: "final_output", asyncAnswer: "final_output",
+		name: "openai_agents", input: prompt, answer: "final_output", asyncAnswer: "final_output", usual: true,
 		failures: openaiFailures,
 	},
 	{
-		name: "pydantic_ai", input: prompt, answer: "output", asyncAnswer: "output",
+		name: "pydantic_ai", input: prompt, answer: "output", asyncAnswer: "output", usual: true,
 		failures: map[int]string{401: "ModelAuthenticationError", 429: "ModelRateLimitError", 500: "ModelServerError"},
 	},
 }
@@ -125,6 +128,11 @@ func serve(t *testing.T, f framework, edit map[string]any, args ...string) *samp
 		Env: environment(m),
 	})
 	return &sample{Agent: a, t: t, f: f, model: m}
+}
+
+// during is a within a part of its test.
+func (a *sample) during(t *testing.T) *sample {
+	return &sample{Agent: a.Agent.During(t), t: t, f: a.f, model: a.model}
 }
 
 // environment sends all models' clients to the fake, and nothing elsewhere.

@@ -59,19 +59,17 @@ var others = map[string][]struct {
 	},
 }
 
-// TestFrameworksOthers calls flows, engines, teams and memories.
-func TestFrameworksOthers(t *testing.T) {
-	each(t, func(t *testing.T, f framework) {
-		if others[f.name] == nil {
-			t.Skip("there are no others")
+// callsOthers calls flows, engines, teams and memories.
+func callsOthers(t *testing.T, a *sample) {
+	f := a.f
+	if others[f.name] == nil {
+		t.Skip("there are no others")
+	}
+	for _, o := range others[f.name] {
+		if got := a.Invoke(o.tag, o.input); !reflect.DeepEqual(at(got.Value(), o.path), o.want) {
+			t.Errorf("%s %v: got %.900s, want %v at %q", o.tag, o.input, got.Body, o.want, o.path)
 		}
-		a := serve(t, f, nil)
-		for _, o := range others[f.name] {
-			if got := a.Invoke(o.tag, o.input); !reflect.DeepEqual(at(got.Value(), o.path), o.want) {
-				t.Errorf("%s %v: got %.900s, want %v at %q", o.tag, o.input, got.Body, o.want, o.path)
-			}
-		}
-	})
+	}
 }
 
 // TestCheckpointerOfAnImport keeps threads in an SQLite connection that was

@@ -117,6 +117,14 @@ func (a *Agent) end() {
 	}
 }
 
+// During is a as a part of its test sees it: what fails, fails that part. The
+// agent lives until the end of the test that started it.
+func (a *Agent) During(t testing.TB) *Agent {
+	part := *a
+	part.t = t
+	return &part
+}
+
 // PID is the server's process.
 func (a *Agent) PID() int { return a.cmd.Process.Pid }
 
