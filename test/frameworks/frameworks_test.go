@@ -132,7 +132,7 @@ func serve(t *testing.T, f framework, edit map[string]any, args ...string) *samp
 
 // during is a within a part of its test.
 func (a *sample) during(t *testing.T) *sample {
-	return &sample{Agent: a.Agent.During(t), t: t, f: a.f, model: a.model}
+	return &sample{Agent: a.During(t), t: t, f: a.f, model: a.model}
 }
 
 // environment sends all models' clients to the fake, and nothing elsewhere.

@@ -23,6 +23,11 @@ var others = map[string][]struct {
 		{"history", served.Input{"prompt": "two", "session_id": "s"}, "users", []any{"one", "two"}},
 		{"history", served.Input{"prompt": "three", "session_id": "other"}, "users", []any{"three"}},
 	},
+	"openai_agents": {
+		{"remembering", served.Input{"prompt": "one", "session_id": "s"}, "items", 2.0},
+		{"remembering", served.Input{"prompt": "two", "session_id": "s"}, "items", 4.0},
+		{"remembering", served.Input{"prompt": "three", "session_id": "other"}, "items", 2.0},
+	},
 	"smolagents": {
 		{"coder", served.Input{"task": "<code>\nfinal_answer(add(2, 3))\n</code>"}, "", float64(5)},
 	},
@@ -30,6 +35,9 @@ var others = map[string][]struct {
 		{"query", served.Input{"query": "what?"}, "type", "Response"},
 		{"chat", served.Input{"message": "hi"}, "content", "You said: hi"},
 		{"workflow", served.Input{"n": 3}, "counted", float64(3)},
+		{"remembering", served.Input{"prompt": "one", "thread": "a"}, "", []any{"one"}},
+		{"remembering", served.Input{"prompt": "two", "thread": "a"}, "", []any{"one", "two"}},
+		{"remembering", served.Input{"prompt": "three", "thread": "b"}, "", []any{"three"}},
 	},
 	"autogen": {
 		{"team", served.Input{"task": "hi"}, "stop_reason", "Maximum number of messages 3 reached, current message count: 3"},

@@ -2,6 +2,7 @@
 
 from llama_index.core import Document, SummaryIndex
 from llama_index.core.agent.workflow import AgentStream, FunctionAgent
+from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.workflow import Context, Event, StartEvent, StopEvent, Workflow, step
 from llama_index.llms.openai_like import OpenAILike
 
@@ -58,3 +59,13 @@ async def plain_stream(prompt: str):
         if isinstance(event, AgentStream) and event.delta:
             yield event.delta
     await run
+
+
+memories = {}
+
+
+async def remembering(prompt: str, thread: str) -> list:
+    """Answer with what the user has said in this thread."""
+    memory = memories.setdefault(thread, ChatMemoryBuffer.from_defaults(llm=model))
+    await agent.run(user_msg=prompt, memory=memory)
+    return [message.content for message in memory.get_all() if message.role == "user"]
