@@ -113,7 +113,7 @@ running service, and calls what is served.`,
 	root.AddCommand(
 		newValidateCommand(p), newSchemaCommand(p), newServeCommand(p, app.Serve),
 		newRunCommand(p), newRunStreamCommand(p), newListCommand(p), newLogsCommand(p), newInvocationsCommand(p),
-		newVersionCommand(p), newDocsCommand(), newGuardCommand(),
+		newVersionCommand(p), newDocsCommand(),
 	)
 	root.AddCommand(p.draftDesk().Commands()...)
 	root.AddCommand(p.desk().Commands()...)

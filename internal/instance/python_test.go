@@ -22,19 +22,7 @@ import (
 	"github.com/runagent/runagent/internal/zygote"
 )
 
-// guardVariable makes the test binary run as the guard of processes.
-const guardVariable = "RUNAGENT_TEST_GUARD"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(guardVariable) != "" {
-		if err := none.Guard(3); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // memory keeps imports in the test.
 type memory struct {
@@ -67,7 +55,7 @@ func pythonPool(t testing.TB, source string, entrypoints []AdmittedEntrypoint, c
 	if err := os.WriteFile(filepath.Join(dir, "agent.py"), []byte(source), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	driver := none.New(none.Options{GuardArgv: []string{"/usr/bin/env", guardVariable + "=1", os.Args[0]}})
+	driver := none.New(none.Options{})
 	t.Cleanup(func() {
 		if err := driver.Close(); err != nil {
 			t.Errorf("close driver: %v", err)

@@ -20,8 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// GuardCommand is the hidden command under which the binary runs as a guard.
-const GuardCommand = "guard-processes"
+// guardCommand is the hidden command under which a program runs as a guard.
+const guardCommand = "guard-processes"
 
 // order is what the server asks of the guard; report what the guard answers.
 type order struct {
@@ -40,14 +40,14 @@ type report struct {
 	Status int    `json:"status,omitempty"`
 }
 
-// Guard is the process between the server and everything it starts. It is a
+// runGuard is the process between the server and everything it starts. It is a
 // child subreaper, so whatever its descendants do (setsid, double fork) they
 // stay below it; when the server is gone, however it went, it kills them all
 // and exits. fd is its end of a SOCK_SEQPACKET pair.
 //
 // The death signal of a process follows the thread that started it, so all of
-// Guard runs locked to one thread; starting is done there only.
-func Guard(fd int) error {
+// it runs locked to one thread; starting is done there only.
+func runGuard(fd int) error {
 	runtime.LockOSThread()
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become subreaper: %w", err)

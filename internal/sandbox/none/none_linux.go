@@ -23,9 +23,6 @@ import (
 
 // Options configures a Driver.
 type Options struct {
-	// GuardArgv runs this program's Guard on descriptor 3; by default the
-	// program itself with GuardCommand.
-	GuardArgv []string
 	// Groups are where processes are put; nil puts them nowhere.
 	Groups *cgroup.Tree
 	Log    *slog.Logger
@@ -175,20 +172,16 @@ func (d *Driver) ensureGuard() (*guardLink, error) {
 	if d.guard != nil {
 		return d.guard, nil
 	}
-	argv := d.o.GuardArgv
-	if argv == nil {
-		self, err := os.Executable()
-		if err != nil {
-			return nil, fmt.Errorf("find own program: %w", err)
-		}
-		argv = []string{self, GuardCommand}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find own program: %w", err)
 	}
 	ours, theirs, err := packetPair()
 	if err != nil {
 		return nil, err
 	}
 	defer theirs.Close()
-	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd := exec.Command(self, guardCommand)
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.Stderr = os.Stderr
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=25", "GOTRACEBACK=none")

@@ -18,20 +18,11 @@ import (
 	"github.com/runagent/runagent/internal/sandbox/cgroup"
 )
 
-// GuardCommand is the hidden command under which the binary runs as a guard
-// where there is one.
-const GuardCommand = "guard-processes"
-
-// Guard refuses: only Linux has guards.
-func Guard(int) error { return errors.New("guards exist on Linux only") }
-
 // Options configures a Driver.
 type Options struct {
 	// Groups is used on Linux only.
 	Groups *cgroup.Tree
-	// GuardArgv is used on Linux only.
-	GuardArgv []string
-	Log       *slog.Logger
+	Log    *slog.Logger
 }
 
 // Driver starts processes plainly.

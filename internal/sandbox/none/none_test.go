@@ -24,19 +24,12 @@ import (
 	"github.com/runagent/runagent/internal/sandbox/sandboxtest"
 )
 
-// roleVariable makes the test binary run as a guard, or as a server that
-// waits to be killed.
+// roleVariable makes the test binary run as a server that waits to be killed.
+// As a guard it runs by itself, as every program with this package does.
 const roleVariable = "RUNAGENT_TEST_ROLE"
 
 func TestMain(m *testing.M) {
-	switch os.Getenv(roleVariable) {
-	case "guard":
-		if err := none.Guard(3); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	case "server":
+	if os.Getenv(roleVariable) == "server" {
 		serveUntilKilled()
 	}
 	goleak.VerifyTestMain(m)
@@ -45,7 +38,7 @@ func TestMain(m *testing.M) {
 func newDriver() *none.Driver { return newDriverIn(nil) }
 
 func newDriverIn(groups *cgroup.Tree) *none.Driver {
-	return none.New(none.Options{GuardArgv: []string{"/usr/bin/env", roleVariable + "=guard", os.Args[0]}, Groups: groups})
+	return none.New(none.Options{Groups: groups})
 }
 
 func TestDriver(t *testing.T) {
