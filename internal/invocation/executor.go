@@ -2,9 +2,11 @@ package invocation
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,8 +45,11 @@ const endless = 365 * 24 * time.Hour
 
 // Executor runs invocations. It is safe for concurrent use.
 type Executor struct {
-	o       Options
-	running sync.Map // invocation ID → context.CancelCauseFunc
+	o Options
+
+	mu      sync.Mutex // guards running
+	running map[string]context.CancelCauseFunc
+
 	// good and bad count the invocations that have ended.
 	good, bad atomic.Int64
 }
@@ -54,7 +59,7 @@ func NewExecutor(o Options) *Executor {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Executor{o: o}
+	return &Executor{o: o, running: make(map[string]context.CancelCauseFunc)}
 }
 
 // Outcome is what a door needs beyond the Result.
@@ -71,7 +76,7 @@ type Outcome struct {
 // beside an error. Without one nothing refers to req's bytes any more. Errors are
 // *fault.Error.
 func (x *Executor) Execute(ctx context.Context, req Request, emit func(Event) error) (Outcome, error) {
-	target, callable, err := x.choose(ctx, req)
+	target, callable, err := x.choose(ctx, &req)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -80,13 +85,13 @@ func (x *Executor) Execute(ctx context.Context, req Request, emit func(Event) er
 	if x.o.NoDeadlines {
 		call.Deadline = now.Add(endless)
 	}
-	rec := newRecord(call, req, now)
+	rec := newRecord(&call, &req, now)
 	x.o.Recorder.Started(rec)
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	x.running.Store(call.ID, cancel)
-	defer x.running.Delete(call.ID)
+	x.enter(call.ID, cancel)
+	defer x.leave(call.ID)
 	timer := time.AfterFunc(time.Until(call.Deadline), func() { cancel(errDeadline) })
 	defer timer.Stop()
 
@@ -111,7 +116,7 @@ func (x *Executor) Execute(ctx context.Context, req Request, emit func(Event) er
 
 	fail := x.settle(ctx, err)
 	out := Outcome{ID: call.ID, Target: target, Status: statusOf(fail), Result: res}
-	rec = finish(rec, out, fail, &j)
+	finish(&rec, &out, fail, &j)
 	if !rec.Output.Truncated {
 		out.Result.Memory = nil // the record keeps the output where it is
 	}
@@ -135,7 +140,7 @@ func newCall(req *Request, target *Target, tag string, now time.Time) Call {
 		Args:        req.Args,
 		Kwargs:      req.Kwargs,
 		Tame:        req.Tame,
-		Deadline:    now.Add(limit(*req, target)),
+		Deadline:    now.Add(limit(req, target)),
 		TraceParent: req.TraceParent,
 		Metadata:    req.Metadata,
 	}
@@ -147,16 +152,31 @@ func (x *Executor) Counts() (good, bad int64) { return x.good.Load(), x.bad.Load
 // Cancel stops a running invocation. Errors: fault.NotFound when none with
 // that ID is running.
 func (x *Executor) Cancel(id string) error {
-	v, ok := x.running.Load(id)
-	if !ok {
+	x.mu.Lock()
+	cancel := x.running[id]
+	x.mu.Unlock()
+	if cancel == nil {
 		return fault.New(fault.NotFound, "no running invocation has this ID")
 	}
-	v.(context.CancelCauseFunc)(errCanceled)
+	cancel(errCanceled)
 	return nil
 }
 
+// enter notes that an invocation runs, and leave that it does no more.
+func (x *Executor) enter(id string, cancel context.CancelCauseFunc) {
+	x.mu.Lock()
+	x.running[id] = cancel
+	x.mu.Unlock()
+}
+
+func (x *Executor) leave(id string) {
+	x.mu.Lock()
+	delete(x.running, id)
+	x.mu.Unlock()
+}
+
 // choose finds the agent and the entrypoint a request means.
-func (x *Executor) choose(ctx context.Context, req Request) (*Target, *agent.Callable, error) {
+func (x *Executor) choose(ctx context.Context, req *Request) (*Target, *agent.Callable, error) {
 	target, err := x.o.Directory.Target(ctx, req.Agent)
 	if err != nil {
 		return nil, nil, err
@@ -205,7 +225,7 @@ func tagList(t *Target) string {
 }
 
 // limit is how long the call may take.
-func limit(req Request, t *Target) time.Duration {
+func limit(req *Request, t *Target) time.Duration {
 	d := t.MaxTimeout
 	if d <= 0 {
 		d = DefaultTimeout
@@ -298,12 +318,12 @@ func (j *journal) event(e Event) error {
 }
 
 // newRecord is the record of a call that has just begun.
-func newRecord(call Call, req Request, now time.Time) Record {
+func newRecord(call *Call, req *Request, now time.Time) Record {
 	return Record{
 		ID: call.ID, ProjectID: "default", NodeID: "local", Attempt: call.Attempt,
 		AgentID: call.AgentID, Revision: call.Revision, Entrypoint: call.Entrypoint,
 		SessionID: call.SessionID, Status: Running, CreatedAt: now,
-		Input: inputPayload(&call),
+		Input: inputPayload(call),
 		Door:  req.Door, SDKType: req.SDKType, Client: req.Client, RequestID: req.RequestID,
 	}
 }
@@ -324,7 +344,7 @@ func inputPayload(c *Call) Payload {
 	return joinedPayload(recordLimit, []byte("{"+args), c.Args, []byte(between+kwargs), c.Kwargs, []byte("}"))
 }
 
-func finish(rec Record, out Outcome, fail *fault.Error, j *journal) Record {
+func finish(rec *Record, out *Outcome, fail *fault.Error, j *journal) {
 	rec.Status = out.Status
 	rec.FinishedAt = rec.CreatedAt.Add(out.Result.Timings.Total)
 	rec.Start = out.Result.Start
@@ -345,7 +365,6 @@ func finish(rec Record, out Outcome, fail *fault.Error, j *journal) Record {
 	case fail == nil:
 		rec.Output = NewPayload(out.Result.Output, recordLimit)
 	}
-	return rec
 }
 
 // errorJSON is the error as records keep it: the wire's error object.
@@ -363,10 +382,24 @@ func errorJSON(e *fault.Error) json.RawMessage {
 	return raw
 }
 
+// newID returns a UUIDv7. What is random in it tells calls apart and guards
+// nothing, so the generator does that takes no lock and no system call.
 func newID() string {
-	id, err := uuid.NewV7()
+	id, err := uuid.NewV7FromReader(generator{})
 	if err != nil {
-		return uuid.NewString() // the system's random source failed once: any unique ID will do
+		return uuid.NewString() // never: a generator does not fail
 	}
 	return id.String()
+}
+
+// generator is Go's own generator of random numbers as a reader.
+type generator struct{}
+
+func (generator) Read(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		var word [8]byte
+		binary.NativeEndian.PutUint64(word[:], rand.Uint64())
+		rest = rest[copy(rest, word[:]):]
+	}
+	return len(p), nil
 }

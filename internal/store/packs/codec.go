@@ -8,11 +8,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/klauspost/compress/s2"
+
 	"github.com/runagent/runagent/internal/invocation"
 )
 
-// version is the first byte of a pack's data.
-const version = 1
+const (
+	// version is the first byte of a pack's data; records follow, compressed.
+	version = 1
+	// largest is more than any pack is without compression.
+	largest = 64 << 20
+)
 
 // errDamaged says that a pack's data is not what encode has written.
 var errDamaged = errors.New("a pack of records is damaged")
@@ -36,12 +42,13 @@ type encoder struct {
 
 // encode returns recs, in their order, as one pack's data.
 func encode(recs []*invocation.Record) []byte {
-	w := encoder{out: make([]byte, 1, 1+len(recs)*320)}
-	w.out[0] = version
+	w := encoder{out: make([]byte, 0, len(recs)*320)}
 	for _, r := range recs {
 		w.record(r)
 	}
-	return w.out
+	data := make([]byte, 1+s2.MaxEncodedLen(len(w.out)))
+	data[0] = version
+	return data[:1+len(s2.Encode(data[1:], w.out))]
 }
 
 func (w *encoder) record(r *invocation.Record) {
@@ -98,7 +105,15 @@ func decode(data []byte, visit func(*invocation.Record)) error {
 	if len(data) == 0 || data[0] != version {
 		return errDamaged
 	}
-	d := decoder{in: data[1:]}
+	size, err := s2.DecodedLen(data[1:])
+	if err != nil || size > largest {
+		return errDamaged
+	}
+	plain, err := s2.Decode(nil, data[1:])
+	if err != nil {
+		return errDamaged
+	}
+	d := decoder{in: plain}
 	for len(d.in) > 0 {
 		r := d.record()
 		if d.bad {
