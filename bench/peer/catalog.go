@@ -24,6 +24,9 @@ const (
 // Graph is the workload whose function needs a manifest, and imports, of its own.
 const Graph = "langgraph"
 
+// Records is the workload that looks at what RunAgent has kept of a run.
+const Records = "records"
+
 // Catalog returns all rows in the order of the table.
 func Catalog() []*Row {
 	rows := []*Row{
@@ -91,6 +94,9 @@ func Catalog() []*Row {
 func serve(instances int) func(Place) Command {
 	return func(p Place) Command {
 		args := []string{p.Bin + "/runagent", "serve", p.Agent, "--port", strconv.Itoa(p.Port), "--python", p.bin("python")}
+		if p.Workload == Records {
+			args = append(args, "--keep", "all")
+		}
 		if instances > 1 {
 			args = append(args, "--instances", strconv.Itoa(instances))
 		}

@@ -69,6 +69,9 @@ func (r *Row) Skips(workload string) string {
 	if why := r.Cannot[workload]; why != "" {
 		return why
 	}
+	if workload == Records && r.Name != RunAgent {
+		return "only RunAgent's records are looked at"
+	}
 	if len(r.Only) == 0 {
 		return ""
 	}

@@ -124,6 +124,19 @@ func (s *Server) Stop() {
 	<-s.ended
 }
 
+// Revive kills the server as a crash would, and starts it again in the same place.
+func (s *Server) Revive() error {
+	if err := s.cmd.Process.Kill(); err != nil {
+		return fmt.Errorf("kill the server: %w", err)
+	}
+	<-s.ended
+	s.ended = make(chan struct{})
+	if err := s.launch(); err != nil {
+		return err
+	}
+	return s.await(time.Now())
+}
+
 // sessionOf tells whether a process is still the one it was: numbers are used again.
 func sessionOf(pid int) (int, error) {
 	session, _, errno := syscall.Syscall(syscall.SYS_GETSID, uintptr(pid), 0, 0)
@@ -145,10 +158,10 @@ func (s *Server) launch() error {
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", s.cmd.Args[0], err)
 	}
-	go func() {
-		_ = s.cmd.Wait()
-		close(s.ended)
-	}()
+	go func(cmd *exec.Cmd, ended chan<- struct{}) {
+		_ = cmd.Wait()
+		close(ended)
+	}(s.cmd, s.ended)
 	return nil
 }
 

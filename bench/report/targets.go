@@ -50,6 +50,7 @@ func Targets() []Target {
 		{Workload: "abandon", Metric: "closed_ms", Row: us, AtMost: 50},
 		{Workload: "start", Metric: "seconds", Row: us, AtMost: 0.25},
 		{Workload: "reload", Metric: "seconds", Row: us, AtMost: 0.2},
+		{Workload: peer.Records, Metric: "missing", Row: us, AtMost: 0.5},
 		{Workload: "memory", Metric: "idle_mib", Row: us, AtMost: 45},
 		{Workload: "memory", Metric: "idle_mib", Row: peer.RunAgentTwo, Other: us, Plus: 3},
 	}

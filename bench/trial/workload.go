@@ -75,6 +75,7 @@ func All() []*Workload {
 		start(),
 		memory(),
 		reload(),
+		records(),
 	}
 }
 
