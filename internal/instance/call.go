@@ -134,7 +134,7 @@ func (c *inflight) take(spare []arrival) (arrived []arrival, ended bool) {
 }
 
 // callMetadata is the JSON that user code may ask for.
-func callMetadata(c invocation.Call) []byte {
+func callMetadata(c *invocation.Call) []byte {
 	b := make([]byte, 0, 128+len(c.Metadata))
 	b = append(b, `{"invocation_id":"`...)
 	b = append(b, c.ID...)

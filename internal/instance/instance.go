@@ -79,7 +79,7 @@ func (in *Instance) Ended() <-chan struct{} { return in.ended }
 // Invoke carries one call; it returns at its end or at the end of ctx, at
 // once. The slot stays taken until the instance confirms.
 func (in *Instance) Invoke(ctx context.Context, call invocation.Call, emit func(invocation.Event) error) (invocation.Result, error) {
-	c, err := in.begin(call)
+	c, err := in.begin(&call)
 	if err != nil {
 		return invocation.Result{}, err
 	}
@@ -107,13 +107,13 @@ func (in *Instance) Invoke(ctx context.Context, call invocation.Call, emit func(
 		select {
 		case <-c.wake:
 		case <-ctx.Done():
-			in.abandon(c, cancelReason(ctx, call))
+			in.abandon(c, cancelReason(ctx, &call))
 			return invocation.Result{}, context.Cause(ctx)
 		}
 	}
 }
 
-func cancelReason(ctx context.Context, call invocation.Call) byte {
+func cancelReason(ctx context.Context, call *invocation.Call) byte {
 	if !call.Deadline.IsZero() && !time.Now().Before(call.Deadline) {
 		return wire.CancelDeadline
 	}
@@ -121,7 +121,7 @@ func cancelReason(ctx context.Context, call invocation.Call) byte {
 }
 
 // begin registers the call and sends it.
-func (in *Instance) begin(call invocation.Call) (*inflight, error) {
+func (in *Instance) begin(call *invocation.Call) (*inflight, error) {
 	place, ok := in.index[call.Entrypoint]
 	if !ok {
 		return nil, fault.New(fault.EntrypointNotFound, "entrypoint %q not found", call.Entrypoint)

@@ -72,8 +72,9 @@ class Call:
         return max(0.0, self._limit / 1e3 - (perf_counter_ns() - self.arrived) / 1e9)
 
 
-# An entrypoint that was slow once runs on the pool for at least so many calls.
-_SLOW, _SLOWEST = 8, 64
+# An entrypoint that was slow once runs on the pool for at least so many calls, and
+# for so many more after each slow one there: where every tenth call waits, it stays.
+_SLOW, _AGAIN, _SLOWEST = 8, 16, 64
 # A call on the pool that takes less than this would have done as well inline.
 _SHORT_NS = 500_000
 
@@ -119,4 +120,4 @@ class Entry:
             self._slow -= 1
             self.inline = self._slow == 0
         elif busy > _SHORT_NS or wall > 4 * _SHORT_NS:
-            self._slow = min(self._slow + 1, _SLOWEST)
+            self._slow = min(self._slow + _AGAIN, _SLOWEST)

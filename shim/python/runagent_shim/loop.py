@@ -22,6 +22,9 @@ from .bind import BindError
 from .calls import CURRENT
 from .encode import EncodeError, encode
 
+# So many answers are sent at once; the next are being made while these are on their way.
+_AT_ONCE = 32
+
 # Stands for "call the function"; any other value is what a function returned.
 _CALL = object()
 
@@ -43,6 +46,7 @@ class Loop:
         self.on_thread = None  # on_thread(call, value) sends the items of a plain iterator
         self._inbox = deque()
         self._taking = self._flushing = False
+        self._unsent = 0
         self.loop = None
         self._early = deque()
         self._timers = []  # a heap of (time, order, fn, args) until there is a loop
@@ -150,13 +154,18 @@ class Loop:
             fn(*args)
 
     def flush_soon(self):
-        """Send what is pending once what is ready to run has run."""
-        if not self._flushing:
+        """Send what is pending once what is ready to run has run, or much is pending."""
+        self._unsent += 1
+        if self._unsent >= _AT_ONCE:
+            self._unsent = 0
+            self._writer.flush()
+        elif not self._flushing:
             self._flushing = True
             self.started().call_soon(self._flush)
 
     def _flush(self):
         self._flushing = False
+        self._unsent = 0
         self._writer.flush()
 
     def _cancel(self, call):
