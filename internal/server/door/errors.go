@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/runagent/runagent/api"
@@ -71,8 +72,17 @@ func (d *Door) Public(ctx context.Context, RequestID string, err error) *fault.E
 	if f == nil && errors.Is(err, context.Canceled) {
 		return fault.New(fault.Canceled, "the call was canceled")
 	}
+	if diskFull(err) {
+		d.Log.ErrorContext(ctx, "disk is full", slog.String("request_id", RequestID), slog.Any("error", err))
+		return fault.New(fault.AgentUnavailable, "the server's disk is full").WithSuggestion("Free some disk space on its machine, then try again.")
+	}
 	d.Log.ErrorContext(ctx, "request failed", slog.String("request_id", RequestID), slog.Any("error", err))
 	return fault.New(fault.Internal, "internal error; the server's log has more under the request ID")
+}
+
+// diskFull reports whether err says so, as the system or as SQLite.
+func diskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || strings.Contains(err.Error(), "database or disk is full")
 }
 
 // WireError is f as clients see it.

@@ -1,11 +1,15 @@
 package door
 
 import (
+	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/runagent/runagent/internal/fault"
@@ -21,6 +25,18 @@ func TestEveryCodeIsExplained(t *testing.T) {
 	for code, status := range statuses {
 		if !strings.Contains(string(page), "\n## "+string(code)+"\n"+strconv.Itoa(status)+". ") {
 			t.Errorf("docs/errors.md does not explain %s as %d", code, status)
+		}
+	}
+}
+
+func TestAFullDiskIsTold(t *testing.T) {
+	t.Parallel()
+	d := &Door{Options: Options{Log: slog.New(slog.DiscardHandler)}}
+	for _, err := range []error{
+		fmt.Errorf("unpack main.py: %w", &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}), errors.New("keep revision: database or disk is full (13)"),
+	} {
+		if f := d.Public(t.Context(), "r", err); f.Code != fault.AgentUnavailable || f.Message != "the server's disk is full" || f.Suggestion == "" {
+			t.Errorf("%v is told as %v", err, f)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -201,6 +202,18 @@ func TestABeginningOfAnotherBundleIsThrownAway(t *testing.T) {
 	}
 	if got := inside(t, f.Bundles()); got != "" {
 		t.Errorf("left %q", got)
+	}
+}
+
+func TestAFullDiskIsNoBrokenUpload(t *testing.T) {
+	t.Parallel()
+	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("there is no /dev/full here")
+	}
+	defer full.Close()
+	if broke, err := receive(full, strings.NewReader("some"), bundle.Limits{}); broke || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("broke %v, %v: what has come would be kept", broke, err)
 	}
 }
 

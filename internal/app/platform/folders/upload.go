@@ -53,8 +53,8 @@ func (f Folders) Store(r io.Reader, digest string, from int64, limits bundle.Lim
 		}
 	}()
 	defer temp.Close()
-	if err := receive(temp, r, limits); err != nil {
-		if fault.As(err) == nil {
+	if broke, err := receive(temp, r, limits); err != nil {
+		if broke {
 			err = f.leave(temp, digest, err)
 		}
 		return sum, err
@@ -125,17 +125,33 @@ func noPart(digest string, there, from int64) error {
 		WithSuggestion("Ask how many there are, and go on from there.")
 }
 
-// receive writes what comes to the file, up to the limit.
-func receive(file *os.File, r io.Reader, limits bundle.Limits) error {
+// receive writes what comes to the file, up to the limit. Where it fails, broke
+// says that no more came: what is there is worth keeping then, and not when the
+// disk is full.
+func receive(file *os.File, r io.Reader, limits bundle.Limits) (broke bool, err error) {
 	at, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {
-		return fmt.Errorf("store bundle: %w", err)
+		return false, fmt.Errorf("store bundle: %w", err)
 	}
-	n, err := io.Copy(file, io.LimitReader(r, limits.PackedLimit()-at+1))
+	source := &source{r: io.LimitReader(r, limits.PackedLimit()-at+1)}
+	n, err := io.Copy(file, source)
 	if err == nil && at+n > limits.PackedLimit() {
-		return limits.OverPacked()
+		return false, limits.OverPacked()
 	}
-	return err
+	return source.broke, err
+}
+
+// source notes that its reader has failed.
+type source struct {
+	r     io.Reader
+	broke bool
+}
+
+// Read implements io.Reader.
+func (s *source) Read(b []byte) (int, error) {
+	n, err := s.r.Read(b)
+	s.broke = s.broke || err != nil && !errors.Is(err, io.EOF)
+	return n, err
 }
 
 // leave keeps what has come of an upload that ended with err, unless more was
