@@ -172,6 +172,9 @@ func build(ctx context.Context, root, bin string) error {
 
 func (r *runner) finish(f flags, workloads []*trial.Workload) error {
 	fmt.Fprintf(os.Stdout, "\n%s\n", r.results.Text(workloads))
+	if r.results.Audited > 0 {
+		fmt.Fprintln(os.Stdout, r.results.Audit())
+	}
 	for _, v := range r.results.Judge(report.Targets()) {
 		if v.Known {
 			fmt.Fprintln(os.Stdout, v)

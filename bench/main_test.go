@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/runagent/runagent/bench/peer"
 	"github.com/runagent/runagent/bench/report"
@@ -90,5 +92,43 @@ func TestKeepSavesWholeRunsOnly(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(r.bench, "results", "2026-01-02-full"+end)); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestAuditComparesCallsWithRecords: one record too few or too many, and the
+// figures do not count.
+func TestAuditComparesCallsWithRecords(t *testing.T) {
+	t.Parallel()
+	for stored, want := range map[int]string{7: "", 6: "has 6 records", 8: "has 8 records"} {
+		r := &runner{talk: io.Discard, results: &report.Results{}}
+		s := &peer.Server{Row: &peer.Row{Name: "r", Recorded: func(context.Context, peer.Place) (int, error) { return stored, nil }}, Sent: 7}
+		err := r.audit(t.Context(), s)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("7 calls, %d records: %v", stored, err)
+		}
+		if audited := r.results.Audited; (audited == 7) != (want == "") {
+			t.Errorf("7 calls, %d records: %d audited", stored, audited)
+		}
+	}
+	other := &peer.Server{Row: &peer.Row{Name: "peer"}, Sent: 7}
+	if err := (&runner{}).audit(t.Context(), other); err != nil {
+		t.Errorf("a peer without records: %v", err)
+	}
+}
+
+// TestAFailedRowIsLeftAlone: a server that answers wrongly while it warms up is
+// not asked again.
+func TestAFailedRowIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	row, w := &peer.Row{Name: "r"}, &trial.Workload{Name: "w"}
+	r := &runner{talk: io.Discard, results: &report.Results{Rows: []*report.Row{{Name: "r", Cells: map[string]*report.Cell{}}}}}
+	if r.failed(w, row) {
+		t.Error("failed before it was measured")
+	}
+	r.warm(t.Context(), w, []*peer.Row{row}, func(context.Context, *peer.Row, time.Duration) measured {
+		return measured{err: errors.New("no answer")}
+	})
+	if !r.failed(w, row) {
+		t.Error("it would be measured again")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,6 +50,9 @@ func (r *runner) workload(ctx context.Context, w *trial.Workload, rows []*peer.R
 	began := time.Now()
 	var able []*peer.Row
 	for _, row := range rows {
+		if len(w.Rows) > 0 && !slices.Contains(w.Rows, row.Name) {
+			continue
+		}
 		why := row.Skips(w.Name)
 		if broken := r.broken[row.Env]; broken != "" {
 			why = broken
@@ -62,9 +66,9 @@ func (r *runner) workload(ctx context.Context, w *trial.Workload, rows []*peer.R
 	measure := r.soloMeasure(w)
 	if !w.Alone {
 		servers := r.startAll(w, able)
-		defer stopAll(servers)
+		defer r.stopAll(ctx, w, servers)
 		measure = r.sharedMeasure(w, servers)
-		r.warm(ctx, able, measure)
+		r.warm(ctx, w, able, measure)
 	}
 	rounds := r.rounds
 	if w.Steady {
@@ -72,7 +76,7 @@ func (r *runner) workload(ctx context.Context, w *trial.Workload, rows []*peer.R
 	}
 	for round := range rounds {
 		for _, i := range rand.Perm(len(able)) {
-			if able[i].Once && round > 0 {
+			if able[i].Once && round > 0 || r.failed(w, able[i]) {
 				continue
 			}
 			if err := ctx.Err(); err != nil {
@@ -112,11 +116,19 @@ func (r *runner) sharedMeasure(w *trial.Workload, servers map[string]*peer.Serve
 }
 
 // warm runs everything once, so that no round meets a server that has yet to
-// compile, import or learn.
-func (r *runner) warm(ctx context.Context, rows []*peer.Row, measure measure) {
+// compile, import or learn. Who answers wrongly now is not measured later.
+func (r *runner) warm(ctx context.Context, w *trial.Workload, rows []*peer.Row, measure measure) {
 	for _, row := range rows {
-		measure(ctx, row, r.window/2)
+		if got := measure(ctx, row, r.window/2); got.err != nil && ctx.Err() == nil {
+			r.note(w, row, got)
+		}
 	}
+}
+
+// failed reports whether the row has shown that it has no figures for w. To ask
+// a server again that does not answer would take minutes.
+func (r *runner) failed(w *trial.Workload, row *peer.Row) bool {
+	return r.results.Cell(row.Name, w.Name).Why != ""
 }
 
 // note keeps a measurement. An error empties the row's cell for good: a server
@@ -157,15 +169,36 @@ func (r *runner) startAll(w *trial.Workload, rows []*peer.Row) map[string]*peer.
 	return servers
 }
 
-func stopAll(servers map[string]*peer.Server) {
+// stopAll stops the servers, then compares the calls they got with those they
+// have recorded.
+func (r *runner) stopAll(ctx context.Context, w *trial.Workload, servers map[string]*peer.Server) {
 	var wg sync.WaitGroup
 	for _, s := range servers {
-		wg.Go(func() {
-			s.Stop()
-			os.RemoveAll(s.Scratch)
-		})
+		wg.Go(s.Stop)
 	}
 	wg.Wait()
+	for _, s := range servers {
+		if err := r.audit(ctx, s); err != nil {
+			r.note(w, s.Row, measured{err: err})
+		}
+		os.RemoveAll(s.Scratch)
+	}
+}
+
+// audit returns an error unless a server that records calls has recorded all.
+func (r *runner) audit(ctx context.Context, s *peer.Server) error {
+	if s.Row.Recorded == nil || ctx.Err() != nil {
+		return nil
+	}
+	n, err := s.Row.Recorded(ctx, s.Place)
+	if err != nil {
+		return fmt.Errorf("read its records: %w", err)
+	}
+	if n != s.Sent {
+		return fmt.Errorf("it was sent %d calls and has %d records", s.Sent, n)
+	}
+	r.results.Audited += n
+	return nil
 }
 
 func (r *runner) start(w *trial.Workload, row *peer.Row) (*peer.Server, error) {

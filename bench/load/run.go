@@ -25,7 +25,9 @@ type Options struct {
 type Outcome struct {
 	Calls  int
 	Errors int
-	Err    error // the first
+	// Sent counts all calls that were made, before the window too.
+	Sent int
+	Err  error // the first
 	// Rate is calls per second: the sum over the clients of calls by time taken,
 	// so that the edges of the window don't count.
 	Rate float64
@@ -73,6 +75,7 @@ func Run(o Options) Outcome {
 		o.Ended()
 	}
 	out := merge(clients)
+	out.Sent += warm.Sent
 	// A wrong answer is one whenever it comes.
 	out.Errors += warm.Errors
 	if out.Err == nil {
@@ -104,6 +107,7 @@ func (c *client) loop(shot func(client, n int) *Shot) {
 	for !c.stop.Load() && c.out.Errors < giveUp {
 		s := shot(c.number, c.next)
 		c.next++
+		c.out.Sent++
 		start := time.Now()
 		body, timing, err := c.caller.Call(s)
 		last = time.Now()
@@ -137,6 +141,7 @@ func merge(clients []*client) Outcome {
 	for _, c := range clients {
 		all.Calls += c.out.Calls
 		all.Errors += c.out.Errors
+		all.Sent += c.out.Sent
 		all.Rate += c.out.Rate
 		if all.Err == nil {
 			all.Err = c.out.Err

@@ -1,8 +1,11 @@
 package peer
 
 import (
+	"context"
 	"fmt"
 	"strconv"
+
+	"github.com/runagent/runagent/internal/store"
 )
 
 // Names of rows that targets and the runner speak of.
@@ -32,22 +35,22 @@ func Catalog() []*Row {
 	rows := []*Row{
 		{
 			Name: RunAgent, About: "runagent serve, POST /v1/agents/bench/invoke, one instance",
-			Env: "runagent", Dialect: Native{}, Command: serve(1), Ready: "/health/ready", Short: true,
+			Env: "runagent", Dialect: Native{}, Command: serve(1), Ready: "/health/ready", Recorded: recorded, Short: true,
 		},
 		{
 			Name: RunAgentTwo, About: "the same with --instances 2",
-			Env: "runagent", Dialect: Native{}, Command: serve(2), Ready: "/health/ready", Short: true,
+			Env: "runagent", Dialect: Native{}, Command: serve(2), Ready: "/health/ready", Recorded: recorded, Short: true,
 			Only: []string{"echo16", "big", "cpu", "memory"},
 		},
 		{
 			Name: RunAgentCompat, About: "the same server by the published clients' door: /api/v1, WebSocket streams",
-			Env: "runagent", Dialect: Compat{}, Command: serve(1), Ready: "/health/ready", Short: true,
-			Only: []string{"echo1", "echo16", "echo64", "stream"},
+			Env: "runagent", Dialect: Compat{}, Command: serve(1), Ready: "/health/ready", Recorded: recorded, Short: true,
+			Only: []string{"echo1", "echo16", "echo64", "stream", "ws_stream", "abandon"},
 		},
 		{
 			Name: RunAgentSocket, About: "the same server by its own WebSocket, one for each client",
-			Env: "runagent", Dialect: NativeSocket{}, Command: serve(1), Ready: "/health/ready",
-			Only: []string{"echo1", "echo16", "echo64", "stream", "first_chunk", "idle"},
+			Env: "runagent", Dialect: NativeSocket{}, Command: serve(1), Ready: "/health/ready", Recorded: recorded,
+			Only: []string{"echo1", "echo16", "echo64", "stream", "ws_stream", "first_chunk", "abandon", "idle"},
 		},
 		{
 			Name: RunAgentReader, About: "the same server, idle connections being readers of the agent's log as SSE",
@@ -102,6 +105,21 @@ func serve(instances int) func(Place) Command {
 		}
 		return Command{Args: args, Vars: []string{"RUNAGENT_HOME=" + p.Scratch + "/home"}}
 	}
+}
+
+// recorded counts the records of a server that has ended, those included that
+// made way for newer ones.
+func recorded(ctx context.Context, p Place) (int, error) {
+	history, err := store.OpenHistory(p.Scratch+"/home/history.db", store.HistoryOptions{})
+	if err != nil {
+		return 0, err
+	}
+	defer history.Close()
+	stats, err := history.Stats(ctx, "bench") // the agent's ID in its manifest
+	if err == nil && stats.Running > 0 {
+		err = fmt.Errorf("%d records say that their calls still run", stats.Running)
+	}
+	return int(stats.EverStored), err
 }
 
 func original(p Place) Command {

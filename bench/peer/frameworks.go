@@ -136,6 +136,8 @@ func function(workload string) string {
 		return workload
 	case "first_chunk":
 		return "slow_stream"
+	case "ws_stream":
+		return "stream"
 	case "mixed":
 		return "maybe"
 	case "abandon":

@@ -3,6 +3,7 @@
 package peer
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -24,6 +25,9 @@ type Row struct {
 	Command func(p Place) Command
 	// Ready is the path that answers 200 when the server is up.
 	Ready string
+	// Recorded, if set, returns how many calls a stopped server has recorded: all
+	// that it was sent, or its figures do not count.
+	Recorded func(ctx context.Context, p Place) (int, error)
 	// Short rows are in the five-minute run.
 	Short bool
 	// Once: measured in one round of shared workloads, since no target compares it.

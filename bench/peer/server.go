@@ -21,6 +21,8 @@ type Server struct {
 	Place
 	// Took is how long it was from the start of the process to the first 200.
 	Took time.Duration
+	// Sent counts the calls that were made to it.
+	Sent int
 
 	cmd   *exec.Cmd
 	ended chan struct{}

@@ -20,6 +20,8 @@ type Results struct {
 	Window  string   `json:"window"`
 	Rows    []*Row   `json:"rows"`
 	Notes   []string `json:"notes,omitempty"`
+	// Audited counts the calls to RunAgent's rows, each of which has its record.
+	Audited int `json:"audited,omitempty"`
 }
 
 // Row is what one server gave.

@@ -36,10 +36,18 @@ func (r *Results) Markdown(workloads []*trial.Workload) string {
 			}
 		}
 	}
+	if r.Audited > 0 {
+		b.WriteString("\n" + r.Audit() + "\n")
+	}
 	for _, note := range r.Notes {
 		b.WriteString("\n" + note + "\n")
 	}
 	return b.String()
+}
+
+// Audit says how many calls were compared with their records.
+func (r *Results) Audit() string {
+	return fmt.Sprintf("Calls to RunAgent's rows that were counted and have each its record: %d.", r.Audited)
 }
 
 // Text writes the table for a terminal: a line for each figure, a column for

@@ -36,7 +36,7 @@ func Targets() []Target {
 		{Workload: "stream", Metric: "chunks", Row: us, AtLeast: 15, Other: peer.FastAPISync},
 		{Workload: "stream", Metric: "chunks", Row: us, AtLeast: 3, Other: peer.FastAPIAsync},
 		{Workload: "stream", Metric: "chunks", Row: us, AtLeast: 0.5, Other: peer.Limit},
-		{Workload: "stream", Metric: "chunks", Row: peer.RunAgentCompat, AtLeast: 25, Other: peer.Original},
+		{Workload: "ws_stream", Metric: "chunks", Row: peer.RunAgentCompat, AtLeast: 25, Other: peer.Original},
 		{Workload: "first_chunk", Metric: "first_p99_ms", Row: us, Other: peer.Limit, Plus: 2},
 		{Workload: "big", Metric: "rate", Row: us, AtLeast: 1.5, Other: peer.FastAPISync},
 		{Workload: "big", Metric: "rate", Row: us, AtLeast: 0.95, Other: peer.FastAPIAsync},

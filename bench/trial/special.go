@@ -33,6 +33,7 @@ func abandon() *Workload {
 			if !ok {
 				return nil, errors.New("its client can't leave in mid-stream")
 			}
+			s.Sent++
 			if err := caller.Send(shot.Wire, shot.First); err != nil {
 				return nil, err
 			}
@@ -143,6 +144,7 @@ func pause(ctx context.Context, d time.Duration) error {
 func once(s *peer.Server, c *peer.Call, shot *load.Shot) error {
 	caller := s.Row.Dialect.Caller(s.Addr(), c)
 	defer caller.Close()
+	s.Sent++
 	body, _, err := caller.Call(shot)
 	if err != nil {
 		return err

@@ -30,6 +30,8 @@ type Workload struct {
 	Short bool
 	// Alone: the server is started for each measurement, by Measure.
 	Alone bool
+	// Rows, if set, names the rows it is there for.
+	Rows []string
 	// Steady: the figures hardly vary, and one round is enough for a short run.
 	Steady bool
 	// Measure loads the server for a window, after a shorter one to warm up.
@@ -53,6 +55,7 @@ func All() []*Workload {
 		closed("stream", "50 chunks as fast as they are taken, 16 clients", 16,
 			func(client int) *peer.Call { return stream("stream", client, chunks) }, true,
 			Column{"chunks", "stream: chunks/s", 0, false}, Column{"cpu_chunk_us", "CPU µs per chunk", 1, true}),
+		published(),
 		closed("first_chunk", "the first of 10 chunks that come every 20 ms, 16 clients", 16,
 			func(client int) *peer.Call { return stream("slow_stream", client, 10) }, true,
 			Column{"first_p99_ms", "first chunk: p99 ms", 2, true}),
@@ -77,6 +80,17 @@ func All() []*Workload {
 		reload(),
 		records(),
 	}
+}
+
+// published streams by the protocol of published clients. That asks for 10 ms or
+// more before the last frame, which bound 16 clients, whatever serves them, to
+// 80,000 chunks a second: so there are more clients.
+func published() *Workload {
+	w := closed("ws_stream", "50 chunks in the frames of published clients (runagent-ws: our own), 64 clients", 64,
+		func(client int) *peer.Call { return stream("stream", client, chunks) }, true,
+		Column{"chunks", "WebSocket stream: chunks/s", 0, false}, Column{"cpu_chunk_us", "CPU µs per chunk (WebSocket)", 1, true})
+	w.Rows = []string{peer.RunAgentCompat, peer.RunAgentSocket, peer.Original}
+	return w
 }
 
 // closed is a workload in which each client repeats one call.
@@ -109,6 +123,7 @@ func run(s *peer.Server, example *peer.Call, window time.Duration, clients int, 
 		Started: func() { before = s.CPU() },
 		Ended:   func() { after = s.CPU() },
 	})
+	s.Sent += out.Sent
 	if out.Errors > 0 {
 		return nil, fmt.Errorf("%d wrong or missing answers, the first: %w", out.Errors, out.Err)
 	}
