@@ -19,7 +19,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export GOLANGCI_LINT_CACHE ?= $(TOOLS)/cache/golangci-lint
 
 .DEFAULT_GOAL := build
-.PHONY: help build run test check lint fmt shim-test shim-libs test-frameworks measure-frameworks generate generate-check fuzz cross tools uv toolchain clean bench bench-full bench-check soak
+.PHONY: help build run test check lint fmt shim-test shim-libs test-frameworks measure-frameworks generate generate-check fuzz cross tools uv toolchain clean bench bench-full bench-check budget soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,6 +96,9 @@ bench-full: uv ## measure beside all servers, all workloads (about 25 minutes)
 
 bench-check: uv ## fail when a ratio fell by more than a quarter below bench/floors.json
 	@$(GO) run ./bench -set check $(ARGS)
+
+budget: uv ## what serve may take to start, to follow a save and to hold in memory, each beside its limit (3 minutes)
+	@$(GO) run ./bench/budget $(ARGS)
 
 soak: uv ## half an hour of mixed load with kills: every call has its record, and nothing grows
 	@$(GO) run ./bench/soak $(ARGS)

@@ -137,17 +137,20 @@ func parseStat(text string) (stat, error) {
 	return s, nil
 }
 
-func pssOf(pid int) (int64, error) {
+func pssOf(pid int) (int64, error) { return rollup(pid, "Pss") }
+
+// rollup reads one line of /proc/PID/smaps_rollup, in bytes.
+func rollup(pid int, name string) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		return 0, err
 	}
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for lines.Scan() {
-		if rest, ok := strings.CutPrefix(lines.Text(), "Pss:"); ok {
+		if rest, ok := strings.CutPrefix(lines.Text(), name+":"); ok {
 			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
 			return kib << 10, err
 		}
 	}
-	return 0, fmt.Errorf("no Pss of process %d", pid)
+	return 0, fmt.Errorf("no %s of process %d", name, pid)
 }

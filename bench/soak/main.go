@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/runagent/runagent/bench/peer"
+	"github.com/runagent/runagent/bench/proctree"
 	"github.com/runagent/runagent/sdk/go/runagent"
 )
 
@@ -66,7 +67,7 @@ func soak(ctx context.Context, o options, talk io.Writer) error {
 	fmt.Fprintf(talk, "burst: %d calls in %.1f s\n", len(l.calls), took.Seconds())
 	c.client.CloseIdleConnections()
 	pause(ctx, settleTime)
-	start, err := readVitals(s.PID())
+	start, err := proctree.ReadVitals(s.PID())
 	if err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ func soak(ctx context.Context, o options, talk io.Writer) error {
 	kills := c.besideKills(ctx, o)
 	c.client.CloseIdleConnections()
 	pause(ctx, settleTime)
-	end, err := readVitals(s.PID())
+	end, err := proctree.ReadVitals(s.PID())
 	if err != nil {
 		return err
 	}
@@ -231,5 +232,5 @@ func quit(s *peer.Server) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return goroutines(string(dump)), nil
+	return proctree.Goroutines(string(dump)), nil
 }

@@ -234,6 +234,7 @@ func (p *Pool) startOne(ctx context.Context) (*seat, error) {
 		p.s.OnStart(kind, time.Since(st.since), err)
 	}
 	if err == nil {
+		p.s.Log.Debug("instance ready", "agent_id", p.s.Admission.AgentID, "instance", in.ID, "start", string(kind), "duration", time.Since(st.since))
 		p.welcome(in)
 	}
 	p.mu.Lock()
