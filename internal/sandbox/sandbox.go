@@ -108,6 +108,8 @@ type Exit struct {
 	Limit int64
 	// All says that Limit is of all processes together.
 	All bool
+	// Server says that Limit is of the server's own control group.
+	Server bool
 }
 
 // ExitOf decodes a wait status.
@@ -126,6 +128,8 @@ func (e Exit) String() string {
 		return "it ended, how is not known"
 	case e.OOM && e.All:
 		return fmt.Sprintf("it was killed because all agents together ran out of memory: they may take %s (--max-memory)", Size(e.Limit))
+	case e.OOM && e.Server && e.Limit > 0:
+		return fmt.Sprintf("it was killed because it ran out of memory: this server and all that it runs may take %s (its control group)", Size(e.Limit))
 	case e.OOM && e.Limit > 0:
 		return fmt.Sprintf("it was killed because it ran out of memory: its limit is %s (resources.memory)", Size(e.Limit))
 	case e.OOM:

@@ -172,6 +172,10 @@ func (p *process) blame(e sandbox.Exit) sandbox.Exit {
 			e.Limit, e.All = all, true
 		}
 	case p.killed: // by us, for another reason
+	case p.driver.o.Groups == nil:
+		if limit, killed := p.driver.memory.one(); killed {
+			e.OOM, e.Limit, e.Server = true, limit, true
+		}
 	case p.group == nil && p.driver.o.Groups.SharedKills() > p.kills:
 		e.OOM = true
 		if all := p.driver.o.Groups.Limit(); all > 0 {

@@ -30,7 +30,8 @@ type Options struct {
 
 // Driver starts processes through a guard, which it starts when first needed.
 type Driver struct {
-	o Options
+	o      Options
+	memory *memoryKills
 
 	mu       sync.Mutex // guards all that follows
 	guard    *guardLink
@@ -60,7 +61,7 @@ func New(o Options) *Driver {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Driver{o: o, procs: map[int]*process{}, early: map[int]int{}}
+	return &Driver{o: o, memory: newMemoryKills(), procs: map[int]*process{}, early: map[int]int{}}
 }
 
 // Capabilities implements sandbox.Driver.
@@ -253,6 +254,7 @@ func (d *Driver) handle(g *guardLink, r report, files []*os.File) {
 // adopt makes a process known.
 func (d *Driver) adopt(pid, pidfd int) *process {
 	p := &process{driver: d, pid: pid, pidfd: pidfd, done: make(chan struct{}), kills: d.o.Groups.SharedKills()}
+	d.memory.forget()
 	d.mu.Lock()
 	d.procs[pid] = p
 	status, ended := d.early[pid]

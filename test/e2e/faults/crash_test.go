@@ -162,9 +162,9 @@ def memory(limit=None):
     return len([bytearray(1 << 20) for _ in range(1 << 20)])
 `
 
-func serveHungry(t *testing.T, args ...string) *served.Agent {
+func serveHungry(t *testing.T, wrap []string, args ...string) *served.Agent {
 	t.Helper()
-	return serveWith(t, served.Options{Args: args, Dir: served.Copy(t, "", map[string]string{
+	return serveWith(t, served.Options{Args: args, Wrap: wrap, Dir: served.Copy(t, "", map[string]string{
 		"runagent.config.json": `{"agent_name": "agent", "agent_id": "agent", "agent_architecture": {"entrypoints": [
 			{"tag": "fine", "file": "main.py", "module": "fine"}, {"tag": "slow", "file": "main.py", "module": "slow"},
 			{"tag": "memory", "file": "main.py", "module": "memory"}]}}`,
@@ -176,7 +176,7 @@ func serveHungry(t *testing.T, args ...string) *served.Agent {
 // killing: the call fails as by any other exception, the instance lives.
 func TestAMemoryErrorIsACallsOwn(t *testing.T) {
 	t.Parallel()
-	agent := serveHungry(t)
+	agent := serveHungry(t, nil)
 	before := wantFine(t, agent)
 	wantFailure(t, agent.Invoke("memory", served.Input{"limit": 2 << 30}), 500, "EXECUTION_ERROR", "MemoryError", "main.py")
 	if after := wantFine(t, agent); after != before {
@@ -188,18 +188,36 @@ func TestAMemoryErrorIsACallsOwn(t *testing.T) {
 // for its memory: its call says how it died, the other's goes on.
 func TestAnInstanceOutOfMemoryIsReplaced(t *testing.T) {
 	t.Parallel()
-	agent := serveHungry(t, "--instances", "2")
+	agent := serveHungry(t, nil, "--instances", "2")
 	both := wantInstances(t, agent, 2)
 	neighbour := callAll(agent, 1, 3)
 	wantRunning(t, agent, 1)
 	doomed := wantFine(t, agent) // the one without a call
 	limitMemory(t, doomed, 128<<20)
-	wantFailure(t, agent.Invoke("memory", nil), 500, "EXECUTION_ERROR", "signal 9")
+	wantFailure(t, agent.Invoke("memory", nil), 500, "EXECUTION_ERROR", "it was killed")
 	if got := <-neighbour; got.HTTP != 200 || got.Get("pid") == float64(doomed) {
 		t.Errorf("the neighbour's call: got %d %s", got.HTTP, got.Body)
 	}
 	after := wantInstances(t, agent, 2)
 	if slices.Contains(after, doomed) {
 		t.Errorf("processes %v answer, of %v was %d killed", after, both, doomed)
+	}
+}
+
+// TestALimitOfMemoryIsNamed runs the server in a control group, as a container
+// is: what dies for want of memory says so, with the limit.
+func TestALimitOfMemoryIsNamed(t *testing.T) {
+	t.Parallel()
+	agent := serveHungry(t, inLimitedGroup(t, 1<<30)) // the race detector takes a good part of it
+	before := wantFine(t, agent)
+	got := agent.Invoke("memory", nil)
+	wantFailure(t, got, 500, "EXECUTION_ERROR", "it was killed because it ran out of memory", "may take 1 GiB")
+	if got.Error.Details["memory_limit_bytes"] != float64(1<<30) {
+		t.Errorf("details are %v, want the limit", got.Error.Details)
+	}
+	served.Kill(t, wantFine(t, agent)) // by hand, which is something else
+	agent.WaitOutput(`ended: it was killed by signal 9`)
+	if after := wantFine(t, agent); after == before {
+		t.Errorf("process %d answers after its death", after)
 	}
 }

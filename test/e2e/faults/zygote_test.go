@@ -64,3 +64,10 @@ func fromZygote(pid int) bool {
 	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // one that has ended has none
 	return strings.Contains(string(raw), "\x00zygote\x00")
 }
+
+// TestVerboseTellsHowInstancesStart is where one reads what a start takes.
+func TestVerboseTellsHowInstancesStart(t *testing.T) {
+	t.Parallel()
+	agent := serve(t, "echo", "--verbose")
+	agent.WaitOutput(`msg="instance ready" agent_id=echo instance=\S+ start=warm duration=\S+`)
+}

@@ -1,0 +1,100 @@
+package none
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// memoryKills tells whether the system killed for want of memory in the
+// control group that this program and all it starts are in, where they have no
+// groups of ours.
+type memoryKills struct {
+	counter string // a file with a line "oom_kill N"; "" where there is none
+	limit   string // the file with the group's limit in bytes
+
+	mu   sync.Mutex // guards seen
+	seen int64
+}
+
+// newMemoryKills finds the counter: of this group, where the system keeps one for each.
+func newMemoryKills() *memoryKills {
+	groups, _ := os.ReadFile("/proc/self/cgroup") // without it the whole machine's counter is left
+	for _, m := range memoryCounters(string(groups), "/sys/fs/cgroup") {
+		if _, ok := countIn(m.counter); ok {
+			return m
+		}
+	}
+	return &memoryKills{}
+}
+
+// memoryCounters lists where the counter may be, the closest first. In a
+// container the path in groups may be one of the machine outside.
+func memoryCounters(groups, root string) (list []*memoryKills) {
+	v1 := func(dir string) *memoryKills {
+		return &memoryKills{counter: filepath.Join(dir, "memory.oom_control"), limit: filepath.Join(dir, "memory.limit_in_bytes")}
+	}
+	v2 := func(dir string) *memoryKills {
+		return &memoryKills{counter: filepath.Join(dir, "memory.events"), limit: filepath.Join(dir, "memory.max")}
+	}
+	for line := range strings.Lines(groups) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3) // "4:memory:/path", or "0::/path"
+		switch {
+		case len(fields) < 3:
+		case fields[1] == "memory":
+			list = append(list, v1(filepath.Join(root, "memory", fields[2])), v1(filepath.Join(root, "memory")))
+		case fields[0] == "0":
+			list = append(list, v2(filepath.Join(root, fields[2])), v2(root))
+		}
+	}
+	return append(list, &memoryKills{counter: "/proc/vmstat"})
+}
+
+// forget leaves out the kills until now: they were not of what starts now.
+func (m *memoryKills) forget() {
+	now, _ := countIn(m.counter)
+	m.mu.Lock()
+	m.seen = now
+	m.mu.Unlock()
+}
+
+// one reports whether there was a kill that has not been told of yet, and the
+// group's limit in bytes, 0 where there is none.
+func (m *memoryKills) one() (limit int64, killed bool) {
+	now, _ := countIn(m.counter)
+	m.mu.Lock()
+	killed = now > m.seen
+	if killed {
+		m.seen++
+	}
+	m.mu.Unlock()
+	if !killed {
+		return 0, false
+	}
+	text, err := os.ReadFile(m.limit)
+	if err != nil {
+		return 0, true
+	}
+	limit, err = strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil || limit > 1<<50 { // "max", or version 1's way to say so
+		return 0, true
+	}
+	return limit, true
+}
+
+// countIn reads the line "oom_kill N" of a file.
+func countIn(path string) (count int64, ok bool) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(text)) {
+		if number, found := strings.CutPrefix(strings.TrimSpace(line), "oom_kill "); found {
+			count, err = strconv.ParseInt(number, 10, 64)
+			return count, err == nil
+		}
+	}
+	return 0, false
+}
