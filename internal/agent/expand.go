@@ -29,7 +29,7 @@ func ExpandEnv(m *Manifest, lookup func(string) (string, bool)) (map[string]stri
 		}
 		out[name] = value
 	}
-	return out, problems.sorted()
+	return out, problems.Sorted()
 }
 
 // slip is one bad reference: its text as written, and what is wrong with it.

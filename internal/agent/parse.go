@@ -26,7 +26,7 @@ func Parse(file string, src []byte) (*Manifest, Problems) {
 		if len(d.problems) == 0 {
 			d.fail(d.places[""].start, "", "must be a JSON object: { … }")
 		}
-		return nil, d.problems.sorted()
+		return nil, d.problems.Sorted()
 	}
 	r := &reader{d: d, problems: append(d.problems, checkShape(d)...)}
 	m := r.manifest(root)
@@ -35,7 +35,7 @@ func Parse(file string, src []byte) (*Manifest, Problems) {
 	r.checkEntrypoints(m)
 	r.checkScaling(m)
 	r.checkEnvNames(root)
-	return m, r.problems.sorted()
+	return m, r.problems.Sorted()
 }
 
 // reader turns a document's values into a Manifest. What has the wrong type is

@@ -57,8 +57,8 @@ func (ps Problems) Err() error {
 	return ps
 }
 
-// sorted orders the problems by place and drops repetitions.
-func (ps Problems) sorted() Problems {
+// Sorted orders the problems by place and drops repetitions.
+func (ps Problems) Sorted() Problems {
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		if c := strings.Compare(a.File, b.File); c != 0 {
 			return c

@@ -64,7 +64,7 @@ func CheckSources(m *Manifest, reports []SourceReport) Problems {
 			c.report(e, at, reports[j])
 		}
 	}
-	return c.problems.sorted()
+	return c.problems.Sorted()
 }
 
 // sourceCheck gathers the problems of one manifest's sources.

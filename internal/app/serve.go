@@ -193,23 +193,25 @@ func (s *service) listen(ctx context.Context) error {
 	return fault.New(fault.Conflict, "ports %d to %d are all taken", s.o.Port, s.o.Port+portsToTry-1)
 }
 
-// revision reads the folder as it is now.
+// revision reads the folder as it is now. All that is wrong with it is told at once.
 func (s *service) revision(ctx context.Context) (*deploy.Revision, error) {
 	a, problems := agent.Load(s.o.Dir, agent.LoadOptions{})
-	if err := problems.Err(); err != nil {
-		return nil, err
+	if a == nil {
+		return nil, problems.Err()
 	}
 	if s.watcher != nil {
 		s.watcher.Include(build.Included(a.Dir, a.Manifest.Requirements))
 	}
-	if err := agent.CheckSources(a.Manifest, nil).Err(); err != nil {
+	problems = append(problems, agent.CheckSources(a.Manifest, nil)...)
+	vars, secrets, err := s.variables(a)
+	var more agent.Problems
+	if err != nil && !errors.As(err, &more) {
+		return nil, err
+	}
+	if err := append(problems, more...).Sorted().Err(); err != nil {
 		return nil, err
 	}
 	snapshot, err := s.snapshot(ctx, a.Dir)
-	if err != nil {
-		return nil, err
-	}
-	vars, secrets, err := s.variables(a)
 	if err != nil {
 		return nil, err
 	}

@@ -1,14 +1,12 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -73,10 +71,7 @@ func (c *validateCommand) run(ctx context.Context, dir string) error {
 		}
 		problems = append(problems, more...)
 	}
-	slices.SortStableFunc(problems, func(a, b agent.Problem) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
-	return c.write(a, problems)
+	return c.write(a, problems.Sorted())
 }
 
 // look returns what is wrong beyond the manifest: with variables and sources.
