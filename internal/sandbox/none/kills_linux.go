@@ -1,6 +1,8 @@
 package none
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -97,4 +99,22 @@ func countIn(path string) (count int64, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// pfExiting is the kernel's flag of a task on its way out.
+const pfExiting = 0x4
+
+// exiting reports whether a process is about to end, whatever ends it.
+func exiting(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	_, rest, _ := strings.Cut(string(text[bytes.LastIndexByte(text, ')')+1:]), " ")
+	fields := strings.Fields(rest) // state, parent, group, session, terminal, its group, flags
+	if len(fields) < 7 {
+		return false
+	}
+	flags, _ := strconv.ParseUint(fields[6], 10, 64) // the kernel's own number
+	return fields[0] == "Z" || fields[0] == "X" || flags&pfExiting != 0
 }

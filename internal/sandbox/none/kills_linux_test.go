@@ -2,8 +2,11 @@ package none
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestMemoryKillsAreCountedOnce writes what the kernel would.
@@ -71,5 +74,31 @@ func TestMemoryKillsOfThisMachine(t *testing.T) {
 	}
 	if _, killed := (&memoryKills{}).one(); killed {
 		t.Error("a system that counts nothing tells of a kill")
+	}
+}
+
+// TestExitingKnowsWhoHasEnded looks at a child that nobody has waited for yet.
+func TestExitingKnowsWhoHasEnded(t *testing.T) {
+	t.Parallel()
+	if exiting(os.Getpid()) {
+		t.Error("this process is said to be on its way out")
+	}
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	var info unix.Siginfo
+	if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, &info, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !exiting(cmd.Process.Pid) {
+		t.Error("a child that was killed is not on its way out")
+	}
+	_ = cmd.Wait() // it was killed
+	if !exiting(cmd.Process.Pid) {
+		t.Error("a child that is gone is not on its way out")
 	}
 }

@@ -348,7 +348,8 @@ func (p *process) Kill() {
 	if p.pidfd < 0 || unix.PidfdSendSignal(p.pidfd, unix.SIGSTOP, nil, 0) != nil {
 		return
 	}
-	p.killed = true
+	// Its socket ends before it does: who sees that and kills it is not the cause.
+	p.killed = p.killed || !exiting(p.pid)
 	for _, k := range children(p.pid) {
 		killTree(k)
 	}
