@@ -17,8 +17,8 @@ type memoryKills struct {
 	counter string // a file with a line "oom_kill N"; "" where there is none
 	limit   string // the file with the group's limit in bytes
 
-	mu   sync.Mutex // guards seen
-	seen int64
+	mu   sync.Mutex // guards told
+	told int64      // of that many kills
 }
 
 // newMemoryKills finds the counter: of this group, where the system keeps one for each.
@@ -54,22 +54,19 @@ func memoryCounters(groups, root string) (list []*memoryKills) {
 	return append(list, &memoryKills{counter: "/proc/vmstat"})
 }
 
-// forget leaves out the kills until now: they were not of what starts now.
-func (m *memoryKills) forget() {
-	now, _ := countIn(m.counter)
-	m.mu.Lock()
-	m.seen = now
-	m.mu.Unlock()
+// now is how many kills there have been.
+func (m *memoryKills) now() int64 {
+	n, _ := countIn(m.counter)
+	return n
 }
 
-// one reports whether there was a kill that has not been told of yet, and the
-// group's limit in bytes, 0 where there is none.
-func (m *memoryKills) one() (limit int64, killed bool) {
-	now, _ := countIn(m.counter)
+// one reports whether there was a kill after the first since of them that
+// nobody has been told of yet, and the group's limit in bytes, 0 where there is none.
+func (m *memoryKills) one(since int64) (limit int64, killed bool) {
+	now := m.now()
 	m.mu.Lock()
-	killed = now > m.seen
-	if killed {
-		m.seen++
+	if since = max(since, m.told); now > since {
+		m.told, killed = since+1, true
 	}
 	m.mu.Unlock()
 	if !killed {

@@ -173,7 +173,7 @@ func (p *process) blame(e sandbox.Exit) sandbox.Exit {
 		}
 	case p.killed: // by us, for another reason
 	case p.driver.o.Groups == nil:
-		if limit, killed := p.driver.memory.one(); killed {
+		if limit, killed := p.driver.memory.one(p.before); killed {
 			e.OOM, e.Limit, e.Server = true, limit, true
 		}
 	case p.group == nil && p.driver.o.Groups.SharedKills() > p.kills:

@@ -253,8 +253,7 @@ func (d *Driver) handle(g *guardLink, r report, files []*os.File) {
 
 // adopt makes a process known.
 func (d *Driver) adopt(pid, pidfd int) *process {
-	p := &process{driver: d, pid: pid, pidfd: pidfd, done: make(chan struct{}), kills: d.o.Groups.SharedKills()}
-	d.memory.forget()
+	p := &process{driver: d, pid: pid, pidfd: pidfd, done: make(chan struct{}), kills: d.o.Groups.SharedKills(), before: d.memory.now()}
 	d.mu.Lock()
 	d.procs[pid] = p
 	status, ended := d.early[pid]
@@ -327,7 +326,8 @@ type process struct {
 	pid    int
 	done   chan struct{}
 	exit   sandbox.Exit
-	kills  int64 // for memory that there had been before
+	kills  int64 // for memory that there had been before in the groups of ours
+	before int64 // the same in the server's own group
 
 	mu     sync.Mutex // guards all that follows
 	pidfd  int

@@ -215,6 +215,7 @@ func TestALimitOfMemoryIsNamed(t *testing.T) {
 	if got.Error.Details["memory_limit_bytes"] != float64(1<<30) {
 		t.Errorf("details are %v, want the limit", got.Error.Details)
 	}
+	agent.WaitOutput(`ended: it was killed because it ran out of memory`)
 	served.Kill(t, wantFine(t, agent)) // by hand, which is something else
 	agent.WaitOutput(`ended: it was killed by signal 9`)
 	if after := wantFine(t, agent); after == before {
