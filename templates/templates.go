@@ -17,6 +17,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/runagent/runagent/examples"
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/nearest"
@@ -40,6 +41,8 @@ type Template struct {
 	Description string `json:"description"`
 
 	files fs.FS
+	// example is the name of the example that this template is; "" is none.
+	example string
 }
 
 // Options says what Write puts into the manifest beyond the name.
@@ -49,18 +52,10 @@ type Options struct {
 	AgentID string
 }
 
-// All returns the templates, sorted by framework, the default one first.
+// All returns the templates, sorted by framework, the default one first. The
+// others are the examples.
 func All() []Template {
-	entries, err := folders.ReadDir(".")
-	if err != nil {
-		return nil // an embedded root is always there
-	}
-	var all []Template
-	for _, e := range entries {
-		if t, err := read(e.Name()); err == nil { // a test reads them all
-			all = append(all, t)
-		}
-	}
+	all := slices.Concat(readAll(folders), readAll(examples.Files))
 	slices.SortStableFunc(all, func(a, b Template) int {
 		return cmp.Or(strings.Compare(rank(a.Framework), rank(b.Framework)), strings.Compare(rank(a.Name), rank(b.Name)))
 	})
@@ -75,9 +70,24 @@ func rank(name string) string {
 	return name
 }
 
+// readAll returns the templates of the folders whose manifest says that it is one.
+func readAll(root embed.FS) []Template {
+	entries, err := root.ReadDir(".")
+	if err != nil {
+		return nil // an embedded root is always there
+	}
+	var all []Template
+	for _, e := range entries {
+		if t, err := read(root, e.Name()); err == nil && t.Name != "" { // a test counts them
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
 // read returns the template in a folder, by what its manifest says.
-func read(folder string) (Template, error) {
-	files, err := fs.Sub(folders, folder)
+func read(root embed.FS, folder string) (Template, error) {
+	files, err := fs.Sub(root, folder)
 	if err != nil {
 		return Template{}, fmt.Errorf("open template %s: %w", folder, err)
 	}
@@ -85,11 +95,18 @@ func read(folder string) (Template, error) {
 	if err != nil {
 		return Template{}, fmt.Errorf("read template %s: %w", folder, err)
 	}
-	var m struct{ Framework, Template, Description string }
+	var m struct {
+		Framework, Template, Description string
+		AgentID                          string `json:"agent_id"`
+	}
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return Template{}, fmt.Errorf("read template %s: %w", folder, err)
 	}
-	return Template{Framework: m.Framework, Name: m.Template, Description: m.Description, files: files}, nil
+	t := Template{Framework: m.Framework, Name: m.Template, Description: m.Description, files: files}
+	if m.AgentID != "AGENT_ID" {
+		t.example = m.AgentID
+	}
+	return t, nil
 }
 
 // Frameworks returns the frameworks that have templates, sorted, the default first.
@@ -110,7 +127,7 @@ func Find(framework, name string) (Template, error) {
 		if t.Framework != plain(framework) {
 			continue
 		}
-		if t.Name == plain(name) {
+		if plain(t.Name) == plain(name) {
 			return t, nil
 		}
 		names = append(names, t.Name)
@@ -155,7 +172,11 @@ func (t Template) Write(dir, name string, opts Options) (files []string, err err
 		id = agent.DeriveID(root)
 	}
 	for _, file := range files {
-		if err := t.writeFile(root, file, fill(file, name, id)); err != nil {
+		filler := fill(file, name, id)
+		if t.example != "" {
+			filler = t.refill(file, name, id)
+		}
+		if err := t.writeFile(root, file, filler); err != nil {
 			return nil, err
 		}
 	}
@@ -246,6 +267,22 @@ func fill(file, name, id string) *strings.Replacer {
 		"AGENT_ID", quote(id),
 		"SCHEMA_URL", agent.SchemaURL,
 	)
+}
+
+// refill returns what replaces the name of an example, which is also its
+// folder's, where a file names the agent.
+func (t Template) refill(file, name, id string) *strings.Replacer {
+	old, slug := t.example, url.PathEscape(agent.Slug(name))
+	switch file {
+	case agent.ManifestName:
+		return strings.NewReplacer(
+			`"agent_id": "`+old+`"`, `"agent_id": "`+jsonText(id)+`"`, `"agent_name": "`+old+`"`, `"agent_name": "`+jsonText(name)+`"`)
+	case "README.md":
+		return strings.NewReplacer(
+			"/agents/"+old+"/", "/agents/"+slug+"/", "runagent run "+old, "runagent run "+slug, "runagent run-stream "+old, "runagent run-stream "+slug,
+			"runagent serve examples/"+old, "runagent serve .", "runagent schema examples/"+old, "runagent schema .", ", in this folder:", ":")
+	}
+	return strings.NewReplacer()
 }
 
 // jsonText returns s as it stands between the quotes of a JSON string.

@@ -15,6 +15,12 @@ import (
 	"github.com/runagent/runagent/templates"
 )
 
+// examples are the templates beside the default ones, by framework.
+var examples = map[string]string{
+	"default": "request-response", "openai": "streaming", "pydantic_ai": "tool-usage", "llamaindex": "retrieval",
+	"crewai": "multi-agent", "langchain": "batch", "openai_agents": "async", "langgraph": "approval",
+}
+
 func TestAllHoldsATemplateForEachFramework(t *testing.T) {
 	t.Parallel()
 	want := []string{
@@ -27,6 +33,14 @@ func TestAllHoldsATemplateForEachFramework(t *testing.T) {
 	for _, framework := range want {
 		if got, err := templates.Find(framework, templates.Default); err != nil || got.Framework != framework {
 			t.Errorf("%s: got %+v, %v", framework, got, err)
+		}
+	}
+	if got := len(templates.All()); got != len(want)+len(examples) {
+		t.Errorf("%d templates, want %d", got, len(want)+len(examples))
+	}
+	for framework, name := range examples {
+		if got, err := templates.Find(framework, name); err != nil || got.Description == "" {
+			t.Errorf("%s, %s: got %+v, %v", framework, name, got, err)
 		}
 	}
 	for _, template := range templates.All() {
@@ -44,7 +58,7 @@ func TestFindSaysWhatThereIs(t *testing.T) {
 	for _, c := range []struct{ framework, template, want string }{
 		{"crewia", "default", `there is no template for "crewia" (did you mean "crewai"?); there are: default, adk, `},
 		{"cobol", "default", `there is no template for "cobol"; there are: default, adk, `},
-		{"langgraph", "defualt", `langgraph has no template "defualt" (did you mean "default"?); there are: default`},
+		{"langgraph", "defualt", `langgraph has no template "defualt" (did you mean "default"?); there are: default, approval`},
 	} {
 		if _, err := templates.Find(c.framework, c.template); fault.CodeOf(err) != fault.Validation || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s, %s: got %v", c.framework, c.template, err)
@@ -85,6 +99,9 @@ func TestWriteMakesAgents(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if serve := regexp.MustCompile(`runagent serve (.*)`).FindSubmatch(readFile(t, dir, "README.md")); serve == nil || string(serve[1]) != "." {
+				t.Errorf("the README serves %q", serve)
+			}
 			if a.Name != name || a.Manifest.AgentID != agent.DeriveID(real) || a.Manifest.Framework != template.Framework {
 				t.Errorf("got %+v", a.Manifest)
 			}
@@ -100,6 +117,15 @@ func TestWriteMakesAgents(t *testing.T) {
 			checkCalls(t, dir, a)
 		})
 	}
+}
+
+func readFile(t *testing.T, dir, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // checkFilled looks for placeholders that were left.
@@ -125,8 +151,8 @@ func checkCalls(t *testing.T, dir string, a *agent.Agent) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	calls := regexp.MustCompile(`(?:agents/|runagent run )([^/ ]+)`).FindAllStringSubmatch(string(readme), -1)
-	if len(calls) != 3 {
+	calls := regexp.MustCompile(`(?:agents/|runagent run(?:-stream)? )([^/ ]+)`).FindAllStringSubmatch(string(readme), -1)
+	if len(calls) < 3 {
 		t.Errorf("the README has %d calls, want 3", len(calls))
 	}
 	for _, call := range calls {

@@ -80,7 +80,7 @@ func TestInitRefuses(t *testing.T) {
 		{[]string{file}, 1, "agent.py"},
 		{[]string{t.TempDir(), "--name", " "}, 2, "the name is blank"},
 		{[]string{t.TempDir(), "--framework", "langgrph"}, 2, `there is no template for "langgrph" (did you mean "langgraph"?); there are: default, `},
-		{[]string{t.TempDir(), "--template", "x"}, 2, `default has no template "x"; there are: default`},
+		{[]string{t.TempDir(), "--template", "x"}, 2, `default has no template "x"; there are: default, request-response`},
 		{[]string{t.TempDir(), "--json"}, 2, "--json goes with --list"},
 		{[]string{"a", "b"}, 2, `unexpected argument "b"`},
 	} {

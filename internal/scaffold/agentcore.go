@@ -22,6 +22,7 @@ type agentCoreAgent struct {
 	Name       string `yaml:"name"`
 	Entrypoint string `yaml:"entrypoint"`
 	SourcePath string `yaml:"source_path"`
+	Runtime    string `yaml:"runtime_type"`
 }
 
 // FromAgentCore reads dir's .bedrock_agentcore.yaml: of its default agent the
@@ -52,6 +53,9 @@ func FromAgentCore(dir string, candidates []python.Candidate) (*Proposal, error)
 		return nil, fault.New(fault.Validation, "%s: agents.%s: %w", AgentCoreName, name, err)
 	}
 	p := &Proposal{From: AgentCoreName, Name: name, Framework: "default"}
+	if version, ok := strings.CutPrefix(one.Runtime, "PYTHON_"); ok { // such as PYTHON_3_12
+		p.Python = strings.ReplaceAll(version, "_", ".")
+	}
 	if err := p.agentCoreEntrypoints(dir, one.Entrypoint, candidates); err != nil {
 		return nil, err
 	}
@@ -83,7 +87,7 @@ func (p *Proposal) agentCoreEntrypoints(dir, place string, candidates []python.C
 				c.File, c.Line, c.Name, c.Required[1])
 		}
 		p.addCandidate("main", c)
-		if len(c.Params) > 0 {
+		if len(c.Params) > 1 { // a single one gets the whole input anyway
 			p.note("call it with what AgentCore calls the payload as `%s`: {\"input\": {%q: {…}}}", c.Params[0], c.Params[0])
 		}
 	}

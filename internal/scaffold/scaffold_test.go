@@ -121,6 +121,7 @@ agents:
     name: mailer
     entrypoint: ENTRY
     language: python
+    runtime_type: PYTHON_3_12
     aws: {region: us-east-1}
     memory: {mode: STM}
     authorizer_configuration: null
@@ -145,7 +146,7 @@ func TestFromAgentCore(t *testing.T) {
 			t.Errorf("%s: %v", entry, err)
 			continue
 		}
-		if got := places(p); got != want || valid(t, p).AgentName != "mailer" {
+		if got := places(p); got != want || valid(t, p).AgentName != "mailer" || valid(t, p).Python != "3.12" {
 			t.Errorf("%s: entrypoints %s, want %s", entry, got, want)
 		}
 		for _, note := range []string{`agent "other" is left out`, `"aws" is left out: nothing is made in AWS`, `"memory" is left out`,

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -185,8 +186,12 @@ func (k *Keeper) exclude(list []sandbox.Excluded) bool {
 			continue
 		}
 		found = true
+		level := "info"
+		if strings.HasPrefix(e.Why, "imports ") {
+			level = "debug" // another line says of what
+		}
 		k.o.OnLog(invocation.LogLine{
-			Time: time.Now().UTC(), Stream: "system", Level: "info", Instance: "zygote",
+			Time: time.Now().UTC(), Stream: "system", Level: level, Instance: "zygote",
 			Text: fmt.Sprintf("module %s is imported after the fork, not before: %s", e.Module, e.Why),
 		})
 	}

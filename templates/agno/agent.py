@@ -27,10 +27,13 @@ def count_words(text: str) -> str:
     return f"There are {len(text.split())} words in {text!r}"
 
 
+model = make_model()
+
+
 def make_agent() -> Agent:
     """Return an agent for one call: Agno's agents keep the session of their first run."""
     return Agent(
-        model=make_model(),
+        model=model,
         tools=[add, count_words],
         instructions="Use the tools where they help and answer briefly.",
         telemetry=False,

@@ -52,8 +52,8 @@ def _think(messages: List[dict], tools: List[dict]) -> Tuple[str, List[dict]]:
             calls.append({"id": f"call_{asked}_{len(calls)}", "type": "function", "function": function})
     if calls:
         return "", calls
-    names = " or ".join(tool["name"].replace("_", " ") for tool in tools) or "nothing, as I have no tools"
-    return f"I am a small offline model. Ask me to {names}, or set OPENAI_API_KEY.", []
+    names = " or ".join(tool["name"].replace("_", " ") for tool in tools)
+    return f"I am a small offline model. {f'Ask me to {names}, or set' if tools else 'Set'} OPENAI_API_KEY.", []
 
 
 def _fill(tool: dict, prompt: str) -> str:

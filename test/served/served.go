@@ -63,7 +63,7 @@ type Agent struct {
 func Start(t testing.TB, o Options) *Agent {
 	t.Helper()
 	a := Launch(t, o)
-	a.WaitOutput(`/api/v1/agents/[^/\s']+/run`) // the last of the curl lines that it prints when ready
+	a.WaitOutput(`/api/v1/agents/[^/\s']+/run|API: http`) // the last of the curl lines that it prints when ready, or what follows them
 	a.URL = strings.TrimPrefix(a.WaitOutput(`at http://\S+:\d+`), "at ")
 	return a
 }
