@@ -147,6 +147,20 @@ func (e *Engine) Resize(revision string, size int) {
 // RetainZygotes ends the zygotes that rev does not need.
 func (e *Engine) RetainZygotes(rev *deploy.Revision) { e.envs.retain(e.envs.zygotes(rev)) }
 
+// Prepare makes the zygote of rev, so that its first start is a fork.
+func (e *Engine) Prepare(ctx context.Context, rev *deploy.Revision) error {
+	env, err := e.envs.Build(ctx, rev)
+	if err != nil {
+		return err
+	}
+	built := *rev
+	built.Environment = env
+	if zygotes := e.envs.zygotes(&built); zygotes != nil {
+		zygotes.Rest()
+	}
+	return nil
+}
+
 // Warm reports whether an instance of rev would be forked from a zygote that
 // is there already.
 func (e *Engine) Warm(rev *deploy.Revision) bool { return e.envs.warm(rev) }

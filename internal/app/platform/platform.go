@@ -50,6 +50,8 @@ const (
 	// wokenAtStart is how many of the agents that served last get instances at
 	// once when the platform starts.
 	wokenAtStart = 8
+	// warmedAtStart is how many of those that served before get a zygote.
+	warmedAtStart = 16
 	// revisionsKept is how many revisions of an agent can be gone back to.
 	revisionsKept = 50
 )
@@ -129,6 +131,7 @@ type service struct {
 	traffic  deploy.Traffic
 	deployer *deploy.Deployer
 	progress *progress
+	recent   recentUse
 	executor *invocation.Executor
 	server   *server.Server
 	place    *handover.Place

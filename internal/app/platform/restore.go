@@ -10,8 +10,8 @@ import (
 	"github.com/runagent/runagent/internal/store/state"
 )
 
-// restore takes over what was live when the platform ended, the last to come
-// into service first. No instance is started yet: a call wakes it.
+// restore takes over what was live when the platform ended, the last to be
+// called first. No instance is started yet: a call wakes it.
 func (s *service) restore(ctx context.Context) ([]*deploy.Revision, error) {
 	kept, err := s.state.Live(ctx)
 	if err != nil {
@@ -30,18 +30,25 @@ func (s *service) restore(ctx context.Context) ([]*deploy.Revision, error) {
 		s.deployer.Adopt(rev)
 		live = append(live, rev)
 	}
+	var unread error
+	s.recent, unread = readRecentUse(s.o.Data)
+	s.note("recent use not known", unread)
+	s.recent.sort(live)
+	s.background("recent use", s.keepRecentUse)
 	s.note("code of old revisions not removed", s.folders.RemoveCodeBut(keep))
 	return live, nil
 }
 
 // wakeFirst starts instances of the agents that must always have some, and of
-// those that came into service last.
+// those that were called last, and zygotes of those that were called before.
 func (s *service) wakeFirst(ctx context.Context, live []*deploy.Revision) error {
 	for i := 0; i < len(live) && ctx.Err() == nil; i++ {
 		rules, _ := s.fleet.Rules(live[i].Agent)
 		if i < wokenAtStart || rules.Min > 0 {
 			// What can't start is told when it is called, and in its health.
 			_ = s.standby.Wake(ctx, live[i].ID)
+		} else if i < wokenAtStart+warmedAtStart && s.memory.Used() < s.memory.Limit()/2 {
+			s.note("zygote not made", s.engine.Prepare(ctx, live[i]))
 		}
 	}
 	return nil

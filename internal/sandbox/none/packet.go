@@ -3,6 +3,7 @@
 package none
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -61,6 +62,31 @@ func sendFiles(c *net.UnixConn, msg []byte, files ...*os.File) error {
 	}
 	_, _, err := c.WriteMsgUnix(msg, unix.UnixRights(fds...), nil)
 	return err
+}
+
+// recvWhole waits for one packet and returns it with the descriptors that came
+// with it. No memory is held while none comes.
+func recvWhole(c *net.UnixConn) ([]byte, []*os.File, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, nil, err
+	}
+	size := 0
+	var failed error
+	err = raw.Read(func(fd uintptr) bool {
+		for {
+			size, _, failed = unix.Recvfrom(int(fd), nil, unix.MSG_PEEK|unix.MSG_TRUNC)
+			if !errors.Is(failed, unix.EINTR) {
+				return !errors.Is(failed, unix.EAGAIN)
+			}
+		}
+	})
+	if err = errors.Join(err, failed); err != nil || size == 0 {
+		return nil, nil, err
+	}
+	buf := make([]byte, size)
+	n, files, err := recvFiles(c, buf)
+	return buf[:n], files, err
 }
 
 // recvFiles reads one packet and the descriptors that came with it.

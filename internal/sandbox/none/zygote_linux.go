@@ -185,14 +185,13 @@ func (z *zygote) Thaw() error {
 // receive takes the zygote's messages until it is gone.
 func (z *zygote) receive() {
 	defer z.conn.Close()
-	buf := make([]byte, maxPacket)
 	for {
-		n, files, err := recvFiles(z.conn, buf)
-		if err != nil || n == 0 {
+		msg, files, err := recvWhole(z.conn)
+		if err != nil || len(msg) == 0 {
 			break
 		}
 		var p packet
-		if err := json.Unmarshal(buf[:n], &p); err == nil {
+		if err := json.Unmarshal(msg, &p); err == nil {
 			z.handle(p, files)
 		}
 		closeAll(files)

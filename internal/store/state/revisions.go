@@ -139,7 +139,11 @@ func (d *DB) Switch(ctx context.Context, rev *deploy.Revision) error {
 	return store.InTx(ctx, d.db, func(ctx context.Context, tx *sql.Tx) error {
 		const retire = `UPDATE revisions SET state = 'retired' WHERE id <> ? AND id IN (SELECT revision_id FROM traffic WHERE agent_id = ?)`
 		const clear = `DELETE FROM traffic WHERE agent_id = ?`
-		const ready = `UPDATE revisions SET state = 'ready', reason = '', callables = ?, environment = ?, served_at = ? WHERE id = ?`
+		// Who serves last is told by this time: it grows, also when the clock is set back.
+		const ready = `
+			UPDATE revisions SET state = 'ready', reason = '', callables = ?1, environment = ?2,
+				served_at = MAX(?3, 1 + (SELECT MAX(o.served_at) FROM revisions o WHERE o.agent_id = revisions.agent_id))
+			WHERE id = ?4`
 		const send = `INSERT INTO traffic (agent_id, revision_id, percent) VALUES (?, ?, 100)`
 		const start = `UPDATE agents SET stopped = 0 WHERE id = ?`
 		if _, err := tx.ExecContext(ctx, retire, rev.ID, rev.Agent.ID); err != nil {

@@ -328,3 +328,22 @@ func TestANewerFileIsRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestAClockThatIsSetBack has revisions serve in an order that times alone would
+// tell wrong.
+func TestAClockThatIsSetBack(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.must(f.RegisterAgent(t.Context(), Agent{ID: "a", Slug: "a", Name: "A"}))
+	for i, id := range []string{"r1", "r2", "r3", "r4"} {
+		if i == 2 {
+			f.at = f.at.Add(-24 * time.Hour)
+		}
+		_, err := f.AddRevision(t.Context(), Revision{ID: id, AgentID: "a", Digest: f.digest("a")})
+		f.must(err)
+		f.must(f.Switch(t.Context(), &deploy.Revision{ID: id, Agent: &agent.Agent{ID: "a"}}))
+	}
+	if r, err := f.Previous(t.Context(), "a"); err != nil || r.ID != "r3" {
+		t.Errorf("a rollback brings %q back, %v, want r3", r.ID, err)
+	}
+}

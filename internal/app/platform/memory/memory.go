@@ -30,7 +30,7 @@ const (
 	// startTakes is what a start is counted for until it has ended and can be seen.
 	startTakes = 48 << 20
 	// cheap is how long a look may take that is taken at each start.
-	cheap = 5 * time.Millisecond
+	cheap = 50 * time.Millisecond
 	// admitWithin is how long a start waits for others.
 	admitWithin = 10 * time.Second
 	// refusedFor is when callers may try again.

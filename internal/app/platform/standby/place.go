@@ -31,7 +31,8 @@ type place struct {
 	inFlight  int
 	sleepers  int // calls that wait for it to wake
 	lastUsed  time.Time
-	err       error // of the last start
+	called    time.Time // the last call's end; zero before the first
+	err       error     // of the last start
 	retryAt   time.Time
 	pause     time.Duration
 	draining  bool

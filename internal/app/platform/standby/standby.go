@@ -278,6 +278,7 @@ func (s *Pools) leave(p *place) {
 	p.mu.Lock()
 	p.inFlight--
 	p.lastUsed = s.o.Now()
+	p.called = p.lastUsed
 	p.mu.Unlock()
 	p.quiet()
 }
