@@ -240,6 +240,18 @@ func TestLocalPackagesLieInTheFolderAndAreCopied(t *testing.T) {
 	}
 }
 
+func TestPipInstallsNothingInPlaceOnAPlatform(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "vendor", "setup.py"), "")
+	write(t, filepath.Join(dir, "requirements.txt"), "-e ./vendor\n")
+	b := New(Options{Home: t.TempDir(), Environ: offline(), Deployed: true})
+	defer b.Close()
+	if _, err := b.Build(t.Context(), Request{Dir: dir, Python: system(t)}); fault.CodeOf(err) != fault.Validation || !strings.Contains(err.Error(), `"./vendor" is to be installed in place`) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestWhatCannotBeMetIsNotTriedTwice(t *testing.T) {
 	t.Parallel()
 	home, dir := t.TempDir(), t.TempDir()

@@ -54,6 +54,8 @@ type plan struct {
 type findings struct {
 	// hashed says that a requirement names its hashes: it is locked.
 	hashed bool
+	// editable is a package that is to be installed in place, "" for none.
+	editable string
 	// options are lines for the installer, such as --extra-index-url.
 	options []string
 	// refers are the ${NAME} that stand anywhere.
@@ -82,7 +84,14 @@ func (b *Builder) plan(req Request) (*plan, error) {
 			return nil, err
 		}
 	}
-	return p, p.digest(b.installer(), req)
+	if err := p.digest(b.installer(), req); err != nil {
+		return nil, err
+	}
+	if p.inside && p.found.editable != "" && b.o.UV == "" {
+		return nil, fault.New(fault.Validation, "requirement %q is to be installed in place, but the platform's copy of the folder does not stay, and only uv can copy the package", p.found.editable).
+			WithSuggestion("Remove the -e, or have uv installed on the platform's machine.")
+	}
+	return p, nil
 }
 
 // refuseSources refuses what pip would take from an index under the same name.

@@ -154,6 +154,7 @@ func (r *reader) absolute(path string) string {
 // that say what it requires. Its code is read in place and needs no rebuild.
 func (r *reader) editable(path, requirement string) error {
 	if r.inside != "" {
+		r.found.editable = requirement
 		return r.tree(path, requirement) // copied, for the folder does not stay
 	}
 	if stat, err := os.Stat(path); err != nil || !stat.IsDir() {
