@@ -347,3 +347,21 @@ func TestAClockThatIsSetBack(t *testing.T) {
 		t.Errorf("a rollback brings %q back, %v, want r3", r.ID, err)
 	}
 }
+
+func TestCheckRefusesWhatANewerProgramWrote(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	// The state is in use meanwhile, as by the process that is to be replaced.
+	if err := Check(t.Context(), f.path); err != nil {
+		t.Error(err)
+	}
+	if _, err := f.db.Exec(`INSERT INTO schema_migrations (version, name, applied_at) VALUES (9999, 'later', 0)`); err != nil {
+		t.Fatal(err)
+	}
+	if err := Check(t.Context(), f.path); err == nil || !strings.Contains(err.Error(), "written by a newer runagent") {
+		t.Errorf("got %v", err)
+	}
+	if err := Check(t.Context(), f.path+".absent"); err == nil {
+		t.Error("it looked at nothing")
+	}
+}

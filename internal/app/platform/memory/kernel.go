@@ -3,13 +3,29 @@ package memory
 import (
 	"bufio"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
 
-// Total is the memory of this machine in bytes, 0 when that is not known.
+// Total is the memory of this machine, or of the container around this process
+// if that has less, in bytes; 0 when it is not known.
 func Total() int64 {
 	_, total := free()
+	return contained("/sys/fs/cgroup", total)
+}
+
+// contained is total, or the bound that a container's root group has.
+func contained(groups string, total int64) int64 {
+	for _, name := range []string{"memory.max", "memory/memory.limit_in_bytes"} {
+		raw, err := os.ReadFile(filepath.Join(groups, name))
+		if err != nil {
+			continue
+		}
+		if bound, err := strconv.ParseInt(strings.TrimSpace(string(raw)), 10, 64); err == nil && bound > 0 {
+			total = min(total, bound)
+		}
+	}
 	return total
 }
 

@@ -3,6 +3,8 @@ package memory
 import (
 	"context"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/runagent/runagent/internal/fault"
@@ -122,5 +124,30 @@ func TestParseLimit(t *testing.T) {
 		if want < 0 != (err != nil) || err == nil && got != want {
 			t.Errorf("%q is %d, %v, want %d", text, got, err, want)
 		}
+	}
+}
+
+func TestAContainerHasLessThanItsMachine(t *testing.T) {
+	t.Parallel()
+	for file, bounds := range map[string]map[string]int64{
+		"memory.max":                   {"2147483648\n": 2 * gib, "max\n": 8 * gib},
+		"memory/memory.limit_in_bytes": {"1073741824\n": gib, "9223372036854771712\n": 8 * gib},
+	} {
+		for text, want := range bounds {
+			groups := t.TempDir()
+			path := filepath.Join(groups, file)
+			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if got := contained(groups, 8*gib); got != want {
+				t.Errorf("%s of %q: %d, want %d", file, text, got, want)
+			}
+		}
+	}
+	if got := contained(t.TempDir(), 8*gib); got != 8*gib {
+		t.Errorf("without groups: %d", got)
 	}
 }
