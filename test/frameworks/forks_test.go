@@ -100,7 +100,7 @@ func newForker(t *testing.T, f framework, path string, env []string) *forker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	driver := none.New(none.Options{GuardArgv: []string{served.Binary(t), none.GuardCommand}})
+	driver := none.New(none.Options{})
 	t.Cleanup(func() { _ = driver.Close() }) // its processes end with it
 	environ := append(os.Environ(), env...)
 	x := &forker{t: t, f: f, memoryOf: &remembered{list: first}, loaded: make(chan instance.Readiness, 1)}
