@@ -34,6 +34,10 @@ type DeployRequest struct {
 	Message string `json:"message,omitempty" doc:"What changed, for people."`
 	// Env are plain variables, which the agent sees; they win over the manifest's.
 	Env map[string]string `json:"env,omitempty" doc:"Plain variables for the agent; no secrets."`
+	// Traffic is the part of the calls that it gets; the other revisions keep the rest.
+	Traffic *int `json:"traffic,omitempty" doc:"Percent of the agent's calls that it gets, 100 if not given; 0 for those only that name it."`
+	// Canary gives it a part of the calls until it is decided on.
+	Canary *Canary `json:"canary,omitempty" doc:"Give it a part of the calls, and all of them if it does no worse than the other revisions, else none."`
 	// Rebuild installs requirements again that are known to fail.
 	Rebuild bool `json:"rebuild,omitempty" doc:"Install once more what is known to fail."`
 }
@@ -51,9 +55,11 @@ type Revision struct {
 	AgentID string `json:"agent_id"`
 	State   string `json:"state" enum:"pending,building,starting,ready,retired,failed"`
 	// Percent of the agent's calls go to it.
-	Percent int    `json:"percent"`
-	Digest  string `json:"digest"`
-	Message string `json:"message,omitempty"`
+	Percent int `json:"percent"`
+	// CanaryUntil is when it is decided whether it gets all calls or none.
+	CanaryUntil *time.Time `json:"canary_until,omitempty" doc:"When it is decided whether it gets all calls or none."`
+	Digest      string     `json:"digest"`
+	Message     string     `json:"message,omitempty"`
 	// Error says why it failed, Traceback where user code did.
 	Error     string     `json:"error,omitempty"`
 	Traceback string     `json:"traceback,omitempty"`

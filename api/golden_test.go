@@ -18,6 +18,8 @@ var messages = map[string]func() any{
 	"platform_status":     func() any { return new(PlatformStatus) },
 	"secret":              func() any { return new(Secret) },
 	"rollback_request":    func() any { return new(RollbackRequest) },
+	"traffic":             func() any { return new(Traffic) },
+	"traffic_request":     func() any { return new(TrafficRequest) },
 	"scale":               func() any { return new(Scale) },
 	"scale_request":       func() any { return new(ScaleRequest) },
 	"error":               func() any { return new(ErrorBody) },

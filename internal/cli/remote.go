@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/runagent/runagent/api"
 	start "github.com/runagent/runagent/internal/app/platform"
@@ -27,6 +28,8 @@ type place struct {
 	agent *local.Agent
 	// here says that it is on this machine.
 	here bool
+	// revision is the one that was named with it, "@3", or "".
+	revision string
 }
 
 // served finds the agent that the user calls ref where it is being served.
@@ -44,7 +47,7 @@ func (p *Program) served(ctx context.Context, ref string) (*place, error) {
 		found, err := agents.FindServed(ref)
 		if err == nil {
 			client, err := p.clientOf(found)
-			return &place{client, found, true}, err
+			return &place{client: client, agent: found, here: true}, err
 		}
 		notHere = err
 	}
@@ -102,7 +105,11 @@ func (p *Program) deployed(ctx context.Context, ref string, notHere error) (*pla
 	}
 	switch {
 	case err == nil:
-		return &place{client: client, agent: onPlatform(client, found)}, nil
+		at := &place{client: client, agent: onPlatform(client, found)}
+		if i := strings.LastIndexByte(name, '@'); i > 0 && name != found.Name {
+			at.revision = name[i:]
+		}
+		return at, nil
 	case notHere == nil:
 		return nil, err
 	case client == nil || name == "":

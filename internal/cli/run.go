@@ -114,7 +114,7 @@ func (c *runCommand) run(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	call.Agent = at.agent.ID
+	call.Agent = at.agent.ID + at.revision
 	if c.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.timeout+answerGrace)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,9 +34,9 @@ type Pools interface {
 type Ledger interface {
 	// Reached keeps rev.State and, of a revision that failed, why.
 	Reached(ctx context.Context, rev *Revision, why error) error
-	// Switch makes rev, in one transaction, the revision that gets the calls
-	// of its agent.
-	Switch(ctx context.Context, rev *Revision) error
+	// Switch makes, in one transaction, the traffic of an agent what it is to
+	// be, and its fresh revisions ready.
+	Switch(ctx context.Context, to Split) error
 }
 
 // Options configures a Deployer. Builder, Pools and Traffic are needed.
@@ -68,8 +69,8 @@ type Deployer struct {
 
 // lane is the deploys of one agent.
 type lane struct {
-	mu   sync.Mutex // held for a whole deploy; guards live
-	live *Revision
+	mu     sync.Mutex // held for a whole deploy; guards shares
+	shares []Share
 
 	queue   sync.Mutex // guards cancels
 	cancels map[*Revision]context.CancelCauseFunc
@@ -113,15 +114,46 @@ func New(o Options) *Deployer {
 	return &Deployer{o: o, ctx: ctx, cancel: cancel, lanes: map[string]*lane{}}
 }
 
-// Deploy brings rev into service and retires the revision it replaces, whose
-// calls end on it in the background. On failure the old revision keeps
-// serving and rev ends as failed.
+// Deploy brings rev into service and retires the revisions it replaces, whose
+// calls end on them in the background. On failure they keep serving and rev
+// ends as failed.
 func (x *Deployer) Deploy(ctx context.Context, rev *Revision) error {
+	return x.DeployPart(ctx, rev, Part{Percent: 100})
+}
+
+// Part is what a deploy gives to the revision it brings into service.
+type Part struct {
+	// Percent of the agent's calls; of the first revision it is all of them. With
+	// 0 it gets those that name it.
+	Percent int
+	// CanaryUntil is when it is decided whether it gets all; zero for never.
+	CanaryUntil func() time.Time
+}
+
+// DeployPart brings rev into service for a part of its agent's calls. The other
+// revisions keep the rest.
+func (x *Deployer) DeployPart(ctx context.Context, rev *Revision, part Part) error {
 	l := x.lane(rev.Agent.ID)
 	ctx, leave := l.enter(ctx, rev)
 	defer leave()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := x.raise(ctx, rev); err != nil {
+		return err
+	}
+	to := Split{AgentID: rev.Agent.ID, Shares: WithShare(l.shares, rev, part.Percent), Fresh: []*Revision{rev}}
+	if part.CanaryUntil != nil && len(to.Shares) > 1 {
+		to.CanaryUntil = part.CanaryUntil()
+	}
+	if err := x.swap(ctx, l, to); err != nil {
+		x.drain(rev)
+		return x.fail(ctx, rev, fmt.Errorf("switch: %w", causeOf(ctx, err)))
+	}
+	return nil
+}
+
+// raise takes rev through the steps until it may get calls.
+func (x *Deployer) raise(ctx context.Context, rev *Revision) error {
 	if err := x.build(ctx, rev); err != nil {
 		return x.fail(ctx, rev, fmt.Errorf("build: %w", causeOf(ctx, err)))
 	}
@@ -134,16 +166,6 @@ func (x *Deployer) Deploy(ctx context.Context, rev *Revision) error {
 		return x.fail(ctx, rev, fmt.Errorf("probe: %w", err))
 	}
 	rev.Callables = callables
-	if err := x.swap(ctx, rev); err != nil {
-		x.drain(rev)
-		return x.fail(ctx, rev, fmt.Errorf("switch: %w", causeOf(ctx, err)))
-	}
-	old := l.live
-	l.live = rev
-	if old != nil && old != rev {
-		x.o.Traffic.Remove(old) // what is left of it, after a change of name
-		x.drain(old)
-	}
 	return nil
 }
 
@@ -168,16 +190,30 @@ func (x *Deployer) start(ctx context.Context, rev *Revision) ([]agent.Callable, 
 	return x.o.Pools.Start(ctx, rev)
 }
 
-// swap sends the calls of rev's agent to rev: first in the ledger, which
-// survives us, then for those who call now.
-func (x *Deployer) swap(ctx context.Context, rev *Revision) error {
-	defer since(time.Now(), &rev.Took.Switch)
-	rev.State = Ready
-	if err := x.o.Ledger.Switch(ctx, rev); err != nil {
+// swap sends an agent's calls where they are to go: first in the ledger, which
+// survives us, then for those who call now. What gets none any more drains.
+func (x *Deployer) swap(ctx context.Context, l *lane, to Split) error {
+	began := time.Now()
+	for _, rev := range to.Fresh {
+		rev.State = Ready
+	}
+	if err := x.o.Ledger.Switch(ctx, to); err != nil {
 		return err
 	}
-	x.current.Store(rev)
-	x.o.Traffic.Switch(rev)
+	if len(to.Fresh) > 0 {
+		x.current.Store(to.Fresh[0])
+	}
+	x.o.Traffic.Set(to.AgentID, to.Shares)
+	for _, rev := range to.Fresh {
+		rev.Took.Switch = time.Since(began)
+	}
+	old := l.shares
+	l.shares = to.Shares
+	for _, s := range old {
+		if !slices.ContainsFunc(to.Shares, func(o Share) bool { return o.ID == s.ID }) {
+			x.drain(s.Revision)
+		}
+	}
 	return nil
 }
 
@@ -222,18 +258,22 @@ func (x *Deployer) fail(ctx context.Context, rev *Revision, why error) error {
 }
 
 // Adopt takes rev, which was brought into service by an earlier process, for
-// the one that serves. It starts nothing: that is up to Pools.
-func (x *Deployer) Adopt(rev *Revision) {
+// one that serves, beside those that were adopted before. It starts nothing:
+// that is up to Pools.
+func (x *Deployer) Adopt(rev *Revision, percent int) {
 	l := x.lane(rev.Agent.ID)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.live = rev
+	l.shares = append(slices.Clone(l.shares), Share{rev, percent})
 	rev.State = Ready
 	x.current.Store(rev)
-	x.o.Traffic.Switch(rev)
+	x.o.Traffic.Set(rev.Agent.ID, l.shares)
 }
 
-// Live returns the revision of an agent that serves, or nil.
+// Shares returns the revisions that get an agent's calls.
+func (x *Deployer) Shares(agentID string) []Share { return x.o.Traffic.Shares(agentID) }
+
+// Live returns the revision that gets most of an agent's calls, or nil.
 func (x *Deployer) Live(agentID string) *Revision {
 	return x.o.Traffic.live(agentID)
 }
@@ -249,12 +289,17 @@ func (x *Deployer) Withdraw(agentID string, keep func() error) error {
 	if err := keep(); err != nil {
 		return err
 	}
-	if l.live != nil {
-		x.o.Traffic.Remove(l.live)
-		x.drain(l.live)
-		l.live = nil
-	}
+	x.o.Traffic.Set(agentID, nil)
+	x.drainAll(l)
 	return nil
+}
+
+// drainAll drains what serves. l.mu is held.
+func (x *Deployer) drainAll(l *lane) {
+	for _, s := range l.shares {
+		x.drain(s.Revision)
+	}
+	l.shares = nil
 }
 
 func (x *Deployer) lane(agentID string) *lane {
@@ -325,10 +370,7 @@ func (x *Deployer) Close(ctx context.Context) {
 	x.mu.Unlock()
 	for _, l := range lanes {
 		l.mu.Lock()
-		if l.live != nil {
-			x.drain(l.live)
-			l.live = nil
-		}
+		x.drainAll(l)
 		l.mu.Unlock()
 	}
 	x.drains.Wait()
@@ -342,4 +384,4 @@ type forgetful struct{}
 func (forgetful) Reached(context.Context, *Revision, error) error { return nil }
 
 // Switch implements Ledger.
-func (forgetful) Switch(context.Context, *Revision) error { return nil }
+func (forgetful) Switch(context.Context, Split) error { return nil }

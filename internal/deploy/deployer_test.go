@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/invocation"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -61,7 +63,7 @@ func revision(id string) *Revision {
 func serves(t *testing.T, traffic *Traffic, want string) {
 	t.Helper()
 	for _, ref := range []string{"a-1", "My Bot", "my-bot"} {
-		target, err := traffic.Target(t.Context(), ref)
+		target, err := traffic.Target(t.Context(), invocation.Route{Agent: ref})
 		if err != nil || target.Revision != want {
 			t.Errorf("%s goes to %+v (%v), want %s", ref, target, err, want)
 		}
@@ -137,13 +139,13 @@ func TestCloseDoesNotWaitLongerThanItsContext(t *testing.T) {
 func TestTrafficSaysWhatThereIs(t *testing.T) {
 	t.Parallel()
 	_, x, traffic := newHouse(t)
-	if _, err := traffic.Target(t.Context(), "bot"); fault.CodeOf(err) != fault.AgentNotFound {
+	if _, err := traffic.Target(t.Context(), invocation.Route{Agent: "bot"}); fault.CodeOf(err) != fault.AgentNotFound {
 		t.Errorf("got %v", err)
 	}
 	if err := x.Deploy(t.Context(), revision("r1")); err != nil {
 		t.Fatal(err)
 	}
-	_, err := traffic.Target(t.Context(), "bot")
+	_, err := traffic.Target(t.Context(), invocation.Route{Agent: "bot"})
 	if err == nil || err.Error() != `agent "bot" not found; here is my-bot` {
 		t.Errorf("got %v", err)
 	}
@@ -174,7 +176,13 @@ func (b *book) Reached(_ context.Context, rev *Revision, why error) error {
 	return b.note(rev, what)
 }
 
-func (b *book) Switch(_ context.Context, rev *Revision) error { return b.note(rev, "switch") }
+func (b *book) Switch(_ context.Context, to Split) error {
+	text := "switch"
+	for _, s := range to.Shares {
+		text += fmt.Sprintf(" %s=%d", s.ID, s.Percent)
+	}
+	return b.note(to.Shares[0].Revision, text)
+}
 
 func newKeptHouse(t *testing.T) (*house, *Deployer, *Traffic, *book) {
 	t.Helper()
@@ -201,7 +209,7 @@ func TestLedgerKnowsEachStep(t *testing.T) {
 		t.Fatal("deployed")
 	}
 	want := []string{
-		"r1 building", "r1 starting", "r1 switch", "r2 building", "r2 starting", "r2 failed: start: no such module",
+		"r1 building", "r1 starting", "r1 switch r1=100", "r2 building", "r2 starting", "r2 failed: start: no such module",
 		"r3 building", "r3 starting", "r3 failed: start: stopping",
 	}
 	if !slices.Equal(b.said, want) {
@@ -284,7 +292,7 @@ func TestAdoptAndWithdraw(t *testing.T) {
 	t.Parallel()
 	h, x, traffic, _ := newKeptHouse(t)
 	rev := revision("r1")
-	x.Adopt(rev)
+	x.Adopt(rev, 100)
 	serves(t, traffic, "r1")
 	if err := x.Withdraw("a-1", func() error { return errors.New("disk full") }); err == nil {
 		t.Error("withdrawn although that was not kept")
@@ -293,7 +301,7 @@ func TestAdoptAndWithdraw(t *testing.T) {
 	if err := x.Withdraw("a-1", func() error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := traffic.Target(t.Context(), "a-1"); fault.CodeOf(err) != fault.AgentNotFound || x.Live("a-1") != nil {
+	if _, err := traffic.Target(t.Context(), invocation.Route{Agent: "a-1"}); fault.CodeOf(err) != fault.AgentNotFound || x.Live("a-1") != nil {
 		t.Errorf("still served: %v", err)
 	}
 	if got := <-h.drained; got != "r1" {
@@ -342,10 +350,10 @@ func TestARenamedAgentLeavesNoName(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := traffic.Target(t.Context(), "my-bot"); err == nil {
+	if _, err := traffic.Target(t.Context(), invocation.Route{Agent: "my-bot"}); err == nil {
 		t.Error("the old name still leads to the agent")
 	}
-	if target, err := traffic.Target(t.Context(), "your-bot"); err != nil || target.Revision != "r2" {
+	if target, err := traffic.Target(t.Context(), invocation.Route{Agent: "your-bot"}); err != nil || target.Revision != "r2" {
 		t.Errorf("%+v %v", target, err)
 	}
 }

@@ -25,6 +25,8 @@ const (
 type Revision struct {
 	ID    string
 	Agent *agent.Agent
+	// Number counts the revisions of an agent from 1; 0 where nobody counts.
+	Number int
 	// Snapshot is a folder with a copy of the sources, "" to read Agent.Dir.
 	Snapshot string
 	// Vars are the variables of the manifest and .env, expanded.

@@ -177,7 +177,7 @@ func (x *Executor) leave(id string) {
 
 // choose finds the agent and the entrypoint a request means.
 func (x *Executor) choose(ctx context.Context, req *Request) (*Target, *agent.Callable, error) {
-	target, err := x.o.Directory.Target(ctx, req.Agent)
+	target, err := x.o.Directory.Target(ctx, Route{Agent: req.Agent, Revision: req.Revision, Session: req.SessionID})
 	if err != nil {
 		return nil, nil, err
 	}

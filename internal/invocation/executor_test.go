@@ -23,9 +23,9 @@ type desk struct {
 	started, finished []Record
 }
 
-func (d *desk) Target(_ context.Context, ref string) (*Target, error) {
-	if ref != d.target.Slug {
-		return nil, fault.New(fault.AgentNotFound, "agent %q not found", ref)
+func (d *desk) Target(_ context.Context, to Route) (*Target, error) {
+	if to.Agent != d.target.Slug {
+		return nil, fault.New(fault.AgentNotFound, "agent %q not found", to.Agent)
 	}
 	return d.target, nil
 }

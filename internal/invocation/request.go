@@ -10,7 +10,8 @@ import (
 
 // Request is what a caller asks for, before an agent and entrypoint are chosen.
 type Request struct {
-	Agent      string // ID, slug or name
+	Agent      string // ID, slug or name, or one with a revision: "name@3"
+	Revision   string // number or ID; "" lets traffic decide
 	Entrypoint string // tag; "" chooses the only one, or main, or generic
 	Args       json.RawMessage
 	Kwargs     json.RawMessage
@@ -53,8 +54,17 @@ func (t *Target) Callable(tag string) *agent.Callable {
 	return nil
 }
 
-// Directory finds the target of a reference to an agent. Errors:
-// fault.AgentNotFound, and fault.AgentUnavailable while no revision can serve.
+// Route says what a call is for.
+type Route struct {
+	// Agent and Revision are as in Request.
+	Agent, Revision string
+	// Session keeps calls on one revision while traffic is split; may be "".
+	Session string
+}
+
+// Directory finds the target of a call. Errors: fault.AgentNotFound,
+// fault.NotFound for a revision that is not there, and fault.AgentUnavailable
+// while no revision can serve.
 type Directory interface {
-	Target(ctx context.Context, ref string) (*Target, error)
+	Target(ctx context.Context, to Route) (*Target, error)
 }

@@ -95,6 +95,16 @@ func (p *fakePlatform) DeleteAgent(_ context.Context, agent string) error {
 	return err
 }
 
+func (p *fakePlatform) Traffic(_ context.Context, agent string) (api.Traffic, error) {
+	_, err := p.note("traffic", agent)
+	return api.Traffic{}, err
+}
+
+func (p *fakePlatform) SetTraffic(_ context.Context, agent string, req api.TrafficRequest) (api.Traffic, error) {
+	_, err := p.note("split", agent, req.Traffic[0].Revision, strconv.Itoa(req.Traffic[0].Percent))
+	return api.Traffic{}, err
+}
+
 func (p *fakePlatform) Scale(_ context.Context, agent string) (api.Scale, error) {
 	_, err := p.note("scale", agent)
 	return api.Scale{MaxInstances: 10}, err
@@ -159,9 +169,11 @@ func TestControlRoutes(t *testing.T) {
 		{"GET", "/v1/platform", "", "", 200, "status  "},
 		{"POST", "/v1/platform", "", "", 405, ""},
 		{"GET", "/metrics", "", "", 404, ""}, // this server has none
+		{"GET", "/v1/agents/echo/traffic", "", "", 200, "traffic echo"},
+		{"PUT", "/v1/agents/echo/traffic", `{"traffic":[{"revision":"3","percent":100}]}`, "", 200, "split echo 3 100"},
+		{"PUT", "/v1/agents/echo/traffic", `{"traffic":[{"revision":3}]}`, "", 400, ""},
 		{"GET", "/v1/agents/echo/scale", "", "", 200, "scale echo"},
 		{"PATCH", "/v1/agents/echo/scale", `{"max_instances":3}`, "", 200, "set scale echo 3"},
-		{"PATCH", "/v1/agents/echo/scale", `{"max":3}`, "", 400, ""},
 		{"PUT", "/v1/secrets/KEY", `{"value":"v"}`, "", 204, "set  KEY v"},
 		{"PUT", "/v1/secrets/KEY?agent=echo", `{"value":"v"}`, "", 204, "set echo KEY v"},
 		{"PUT", "/v1/secrets/KEY?agnt=echo", `{"value":"v"}`, "", 400, ""},

@@ -46,6 +46,7 @@ func (s *Server) handleStream(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) readCall(w http.ResponseWriter, r *http.Request) (invocation.Request, []byte, error) {
 	req := invocation.Request{
 		Agent:       r.PathValue("agent"),
+		Revision:    r.Header.Get(door.RevisionHeader),
 		TraceParent: r.Header.Get("Traceparent"),
 		Door:        "v1",
 		RequestID:   door.RequestID(w),

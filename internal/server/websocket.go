@@ -31,7 +31,7 @@ func (s *Server) handleSocket(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.door.Agents.Describe(r.Context(), r.PathValue("agent")); err != nil {
 		return err
 	}
-	template := invocation.Request{Agent: r.PathValue("agent"), Door: "v1", RequestID: door.RequestID(w), TraceParent: r.Header.Get("Traceparent")}
+	template := invocation.Request{Agent: r.PathValue("agent"), Revision: r.Header.Get(door.RevisionHeader), Door: "v1", RequestID: door.RequestID(w), TraceParent: r.Header.Get("Traceparent")}
 	template.SDKType, template.Client = door.Caller(r)
 	sock, err := s.door.OpenSocket(w, r)
 	if err != nil {

@@ -78,6 +78,10 @@ func wireBundle(s bundle.Summary) api.Bundle {
 // Deploy implements control.Deploys: it records a new revision of the agent
 // and begins to bring it into service.
 func (s *service) Deploy(ctx context.Context, ref string, req api.DeployRequest) (api.Revision, error) {
+	part, err := part(req)
+	if err != nil {
+		return api.Revision{}, err
+	}
 	if _, err := s.Bundle(ctx, req.Digest); err != nil {
 		return api.Revision{}, err
 	}
@@ -86,14 +90,14 @@ func (s *service) Deploy(ctx context.Context, ref string, req api.DeployRequest)
 		return api.Revision{}, fmt.Errorf("make an ID: %w", err)
 	}
 	kept := state.Revision{ID: id.String(), Digest: req.Digest, Message: req.Message, Vars: req.Env}
-	s.codes.take(kept.ID)
+	s.codes.Take(kept.ID)
 	rev, err := s.record(ctx, ref, kept)
 	if err != nil {
 		s.giveCode(kept.ID)
 		return api.Revision{}, err
 	}
 	rev.Rebuild = req.Rebuild
-	return s.begin(ctx, rev)
+	return s.begin(ctx, rev, part)
 }
 
 // record makes and keeps a new revision of the agent that its bundle holds.
@@ -113,7 +117,7 @@ func (s *service) record(ctx context.Context, ref string, kept state.Revision) (
 	if err := s.state.RegisterAgent(ctx, state.Agent{ID: a.ID, Slug: a.Slug, Name: a.Name}); err != nil {
 		return nil, err
 	}
-	_, err = s.state.AddRevision(ctx, kept)
+	rev.Number, err = s.state.AddRevision(ctx, kept)
 	return rev, err
 }
 
@@ -171,7 +175,7 @@ func (s *service) furnish(ctx context.Context, a *agent.Agent, kept state.Revisi
 	}
 	s.logs.Mask(a.ID, hidden)
 	return &deploy.Revision{
-		ID: kept.ID, Agent: a, Vars: vars, Environment: kept.Environment, Callables: kept.Callables,
+		ID: kept.ID, Agent: a, Number: kept.Number, Vars: vars, Environment: kept.Environment, Callables: kept.Callables,
 		CreatedAt: kept.CreatedAt, State: deploy.Pending,
 	}, nil
 }
@@ -211,32 +215,37 @@ func (s *service) identify(ctx context.Context, ref string, a *agent.Agent) erro
 }
 
 // begin brings rev into service in the background; its code was taken.
-func (s *service) begin(ctx context.Context, rev *deploy.Revision) (api.Revision, error) {
-	s.progress.begin(rev.ID)
-	rev.Progress = func(text string) { s.progress.tell(rev.ID, api.DeployEvent{Text: text}) }
-	s.deploys.Go(func() { s.bring(rev) })
+func (s *service) begin(ctx context.Context, rev *deploy.Revision, part deploy.Part) (api.Revision, error) {
+	s.progress.Begin(rev.ID)
+	rev.Progress = func(text string) { s.progress.Tell(rev.ID, api.DeployEvent{Text: text}) }
+	s.deploys.Go(func() { s.bring(rev, part) })
 	return s.Revision(ctx, rev.Agent.ID, rev.ID)
 }
 
 // bring takes rev through the steps of a deploy, and tells how that went.
-func (s *service) bring(rev *deploy.Revision) {
+func (s *service) bring(rev *deploy.Revision, part deploy.Part) {
 	began := time.Now()
-	err := s.deployer.Deploy(s.life, rev)
+	err := s.deployer.DeployPart(s.life, rev, part)
 	s.giveCode(rev.ID)
 	s.o.Log.Info("deploy ended", "agent_id", rev.Agent.ID, "revision", rev.ID, "duration", time.Since(began).Seconds(), "error", err)
 	s.note("old revisions not forgotten", s.state.PruneRevisions(context.WithoutCancel(s.life), rev.Agent.ID, revisionsKept))
+	s.told(rev)
+}
+
+// told tells how the deploy of a revision ended.
+func (s *service) told(rev *deploy.Revision) {
 	end, err := s.Revision(context.WithoutCancel(s.life), rev.Agent.ID, rev.ID)
 	if err != nil { // its agent was deleted meanwhile
 		end = api.Revision{ID: rev.ID, AgentID: rev.Agent.ID, Agent: rev.Agent.Slug, State: string(deploy.Failed), Error: err.Error()}
 	}
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	end.Timings = &api.DeployTimings{Build: ms(rev.Took.Build), Start: ms(rev.Took.Start), Probe: ms(rev.Took.Probe), Switch: ms(rev.Took.Switch)}
-	s.progress.tell(rev.ID, api.DeployEvent{Step: end.State, Revision: &end})
+	s.progress.Tell(rev.ID, api.DeployEvent{Step: end.State, Revision: &end})
 }
 
 // giveCode ends one use of a revision's code, which goes unless it serves.
 func (s *service) giveCode(revision string) {
-	s.codes.give(revision, func() bool { return !s.standby.Has(revision) }, func() {
+	s.codes.Give(revision, func() bool { return !s.standby.Has(revision) }, func() {
 		s.note("code not removed", os.RemoveAll(s.folders.Code(revision)))
 	})
 }
@@ -244,7 +253,8 @@ func (s *service) giveCode(revision string) {
 // forget removes what a revision leaves that gets no more calls, and its
 // agent if that was deleted.
 func (s *service) forget(rev *deploy.Revision) {
-	s.codes.take(rev.ID)
+	s.codes.Take(rev.ID)
+	s.visitors.forget(rev.ID)
 	s.giveCode(rev.ID)
 	_, err := s.state.Agent(context.Background(), rev.Agent.ID)
 	if fault.CodeOf(err) == fault.AgentNotFound {
@@ -264,8 +274,11 @@ func (s *service) Rollback(ctx context.Context, ref string, req api.RollbackRequ
 	switch {
 	case err != nil:
 		return api.Revision{}, err
-	case kept.Percent > 0 && !a.Stopped:
+	case kept.Percent == 100 && !a.Stopped:
 		return api.Revision{}, fault.New(fault.Conflict, "revision %d serves already", kept.Number)
+	case kept.Percent > 0 && !a.Stopped:
+		kept.Percent = 100
+		return s.split(ctx, []state.Revision{kept})
 	case kept.ServedAt.IsZero():
 		return api.Revision{}, fault.New(fault.Conflict, "revision %d has never served", kept.Number).
 			WithSuggestion("`runagent revisions %s` shows those that have.", a.Slug)
@@ -274,21 +287,30 @@ func (s *service) Rollback(ctx context.Context, ref string, req api.RollbackRequ
 }
 
 func (s *service) wanted(ctx context.Context, agentID, revision string) (state.Revision, error) {
-	if revision == "" {
+	if revision != "" {
+		return s.state.Revision(ctx, agentID, revision)
+	}
+	serving, err := s.state.Serving(ctx, agentID)
+	switch {
+	case err != nil:
+		return state.Revision{}, err
+	case len(serving) < 2:
 		return s.state.Previous(ctx, agentID)
 	}
-	return s.state.Revision(ctx, agentID, revision)
+	// Of those that share the calls it is the one before the newest.
+	slices.SortFunc(serving, func(a, b state.Revision) int { return b.ServedAt.Compare(a.ServedAt) })
+	return serving[1], nil
 }
 
 // again brings a revision that served before into service.
 func (s *service) again(ctx context.Context, kept state.Revision) (api.Revision, error) {
-	s.codes.take(kept.ID)
+	s.codes.Take(kept.ID)
 	rev, err := s.load(ctx, kept)
 	if err != nil {
 		s.giveCode(kept.ID)
 		return api.Revision{}, err
 	}
-	return s.begin(ctx, rev)
+	return s.begin(ctx, rev, deploy.Part{Percent: 100})
 }
 
 // StartAgent implements control.Lifecycle.
@@ -304,11 +326,14 @@ func (s *service) StartAgent(ctx context.Context, ref string) (api.Revision, err
 	if !a.Stopped {
 		return s.Revision(ctx, a.ID, a.Live)
 	}
-	kept, err := s.state.Revision(ctx, a.ID, a.Live)
-	if err != nil {
+	kept, err := s.state.Serving(ctx, a.ID)
+	switch {
+	case err != nil:
 		return api.Revision{}, err
+	case len(kept) > 1:
+		return s.split(ctx, kept)
 	}
-	return s.again(ctx, kept)
+	return s.again(ctx, kept[0])
 }
 
 // StopAgent implements control.Lifecycle.
@@ -368,12 +393,15 @@ func (s *service) Revision(ctx context.Context, ref, revision string) (api.Revis
 func (s *service) wire(a *state.Agent, r *state.Revision) api.Revision {
 	w := api.Revision{
 		ID: r.ID, Number: r.Number, Agent: a.Slug, AgentID: a.ID, State: string(r.State), Percent: r.Percent,
-		Digest: r.Digest, Message: r.Message, CreatedAt: r.CreatedAt, Timings: s.progress.timings(r.ID),
+		Digest: r.Digest, Message: r.Message, CreatedAt: r.CreatedAt, Timings: s.progress.Timings(r.ID),
 	}
 	w.Error, w.Traceback, _ = strings.Cut(r.Reason, "\n")
 	if until, draining := s.deployer.DrainsUntil(r.ID); draining {
 		_, calls, _ := s.standby.Load(r.ID) // it drains, whatever its last start was like
 		w.Draining = &api.Draining{InFlight: calls, Until: until.UTC()}
+	}
+	if !r.CanaryUntil.IsZero() {
+		w.CanaryUntil = &r.CanaryUntil
 	}
 	if !r.ServedAt.IsZero() {
 		w.ServedAt = &r.ServedAt
@@ -387,7 +415,7 @@ func (s *service) FollowDeploy(ctx context.Context, ref, revision string, emit f
 	if err != nil {
 		return err
 	}
-	known, err := s.progress.follow(ctx, r.ID, emit)
+	known, err := s.progress.Follow(ctx, r.ID, emit)
 	if err != nil || known {
 		return err
 	}

@@ -95,6 +95,9 @@ func (h *house) enter(data string) {
 	}
 }
 
+// directory is where calls are sent.
+func (h *house) directory() directory { return directory{&h.traffic, h.state, h.visit} }
+
 // again is a restart, after an end that let nothing end.
 func (h *house) again() {
 	h.t.Helper()
@@ -198,7 +201,7 @@ func TestDeployRollbackAndRestart(t *testing.T) {
 	if got := h.states("my-bot"); got != "2=retired:0 1=ready:100" || h.code() != 1 {
 		t.Errorf("after a restart: states %s, %d folders of code", got, h.code())
 	}
-	target, err := h.traffic.Target(t.Context(), "my-bot")
+	target, err := h.traffic.Target(t.Context(), invocation.Route{Agent: "my-bot"})
 	if err != nil || target.Revision != one.ID || len(target.Callables) != 1 {
 		t.Errorf("%+v, %v", target, err)
 	}
@@ -232,7 +235,7 @@ func TestADeployThatFailsSaysWhy(t *testing.T) {
 	}
 	first := h.upload("Other", "")
 	h.deploy("other", first, nil)
-	if _, err := (directory{&h.traffic, h.state}).Target(t.Context(), "other"); fault.CodeOf(err) != fault.AgentUnavailable {
+	if _, err := h.directory().Target(t.Context(), invocation.Route{Agent: "other"}); fault.CodeOf(err) != fault.AgentUnavailable {
 		t.Errorf("got %v", err)
 	}
 	if d, err := h.Describe(t.Context(), "other"); err != nil || d.State != undeployed {
@@ -280,7 +283,7 @@ func TestStopStartDelete(t *testing.T) {
 	if err := h.StopAgent(t.Context(), "bot"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (directory{&h.traffic, h.state}).Target(t.Context(), "bot"); fault.CodeOf(err) != fault.AgentUnavailable || !strings.Contains(err.Error(), "is stopped") {
+	if _, err := h.directory().Target(t.Context(), invocation.Route{Agent: "bot"}); fault.CodeOf(err) != fault.AgentUnavailable || !strings.Contains(err.Error(), "is stopped") {
 		t.Errorf("got %v", err)
 	}
 	h.again()
@@ -325,10 +328,10 @@ func TestOneAgentThatIsLostLeavesTheOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.again()
-	if _, err := h.traffic.Target(t.Context(), "kept"); err != nil {
+	if _, err := h.traffic.Target(t.Context(), invocation.Route{Agent: "kept"}); err != nil {
 		t.Error(err)
 	}
-	if _, err := (directory{&h.traffic, h.state}).Target(t.Context(), "lost"); fault.CodeOf(err) != fault.AgentUnavailable {
+	if _, err := h.directory().Target(t.Context(), invocation.Route{Agent: "lost"}); fault.CodeOf(err) != fault.AgentUnavailable {
 		t.Errorf("got %v", err)
 	}
 	h.room.startErr = errors.New("not now")

@@ -3,7 +3,6 @@ package platform
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/runagent/runagent/internal/fault"
@@ -24,16 +23,5 @@ func TestKeyFile(t *testing.T) {
 	}
 	if _, err := keyFile(path, key); fault.CodeOf(err) != fault.Conflict {
 		t.Errorf("a file of someone's was taken: %v", err)
-	}
-}
-
-func TestAgentsGetLittleOfTheEnvironment(t *testing.T) {
-	t.Parallel()
-	environ := []string{"PATH=/bin", "HOME=/root", "OPENAI_API_KEY=x", "RUNAGENT_API_KEY=y", "LC_ALL=C", "VIRTUAL_ENV=/v", "RUNAGENT_UV=/uv", "UV_INDEX=z", "PATHOLOGY=1"}
-	if got := strings.Join(agentEnviron(environ), " "); got != "PATH=/bin LC_ALL=C" {
-		t.Errorf("agents get %q", got)
-	}
-	if got := strings.Join(buildEnviron(environ), " "); got != "PATH=/bin HOME=/root OPENAI_API_KEY=x LC_ALL=C RUNAGENT_UV=/uv UV_INDEX=z PATHOLOGY=1" {
-		t.Errorf("builds get %q", got)
 	}
 }

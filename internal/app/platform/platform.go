@@ -21,6 +21,7 @@ import (
 	"github.com/runagent/runagent/internal/app/platform/handover"
 	"github.com/runagent/runagent/internal/app/platform/intake"
 	"github.com/runagent/runagent/internal/app/platform/memory"
+	"github.com/runagent/runagent/internal/app/platform/progress"
 	"github.com/runagent/runagent/internal/app/platform/standby"
 	"github.com/runagent/runagent/internal/auth"
 	"github.com/runagent/runagent/internal/autoscale"
@@ -130,7 +131,7 @@ type service struct {
 	scaler   *autoscale.Loop
 	traffic  deploy.Traffic
 	deployer *deploy.Deployer
-	progress *progress
+	progress *progress.Book
 	recent   recentUse
 	executor *invocation.Executor
 	server   *server.Server
@@ -146,7 +147,9 @@ type service struct {
 	life    context.Context //nolint:containedctx // of all deploys
 	endLife context.CancelCauseFunc
 	deploys sync.WaitGroup
-	codes   codeUse
+	codes   folders.Uses
+
+	visitors visitors
 
 	ends []func(context.Context)
 }
@@ -156,7 +159,7 @@ var errStopping = errors.New("the platform is stopping; deploy again")
 
 // newService returns a service that does nothing yet.
 func newService(o Options) *service {
-	s := &service{o: o, began: time.Now(), folders: folders.Folders{Data: o.Data}, progress: newProgress()}
+	s := &service{o: o, began: time.Now(), folders: folders.Folders{Data: o.Data}, progress: progress.New()}
 	s.memory = memory.NewWatch(memory.Options{Machine: room{s}, Limit: o.MaxMemory, Log: o.Log})
 	s.metrics = telemetry.New(telemetry.Options{Version: o.Version, Gauges: s.gauges, Name: s.slug})
 	return s
@@ -263,7 +266,7 @@ func (s *service) makeEngine(ctx context.Context) error {
 	s.groups = cgroup.Open(cgroup.Options{Name: s.folders.GroupName(), Limit: s.o.MaxMemory})
 	s.own(func(context.Context) { s.groups.Close() })
 	s.engine = engine.New(engine.Options{
-		Groups: s.groups, Home: s.o.Data, Shim: root, Version: s.o.Version, Environ: buildEnviron(s.o.Environ), AgentEnviron: agentEnviron(s.o.Environ),
+		Groups: s.groups, Home: s.o.Data, Shim: root, Version: s.o.Version, Environ: engine.BuildEnviron(s.o.Environ), AgentEnviron: engine.AgentEnviron(s.o.Environ),
 		OnBuild: s.metrics.Built, OnStart: s.metrics.Started, Builds: max(1, s.o.Builds), BuildBounds: s.o.BuildBounds, Room: s.room, ReadyWithin: s.o.StartTimeout,
 		Instances: 1, Deployed: true, Logs: s.logs, Log: s.o.Log, OnQueue: s.lookAtLoad,
 	})
@@ -284,10 +287,10 @@ func (s *service) conduct(m standby.Machine, onSleep func()) {
 	s.standby = standby.New(standby.Options{
 		Machine: m, Linger: standby.Linger, OnGone: s.forget, OnSleep: onSleep, Log: s.o.Log,
 	})
-	s.own(func(context.Context) { s.standby.Close() })
+	s.own(s.standby.Close)
 	s.deployer = deploy.New(deploy.Options{
 		Builder: m, Pools: s.standby, Traffic: &s.traffic,
-		Ledger: ledger{s.state, s.progress}, DrainTimeout: s.o.DrainTimeout, Log: s.o.Log,
+		Ledger: ledger{s.state, s.progress, s.inherit}, DrainTimeout: s.o.DrainTimeout, Log: s.o.Log,
 	})
 	s.own(s.deployer.Close)
 	s.own(func(context.Context) { s.standby.NoMoreCalls() })
@@ -305,7 +308,7 @@ func (s *service) makeServer(ctx context.Context) error {
 		return err
 	}
 	s.executor = invocation.NewExecutor(invocation.Options{
-		Directory: directory{&s.traffic, s.state}, Invoker: s.standby, Recorder: s.metrics.Record(s.history), Log: s.o.Log,
+		Directory: directory{&s.traffic, s.state, s.visit}, Invoker: s.standby, Recorder: s.metrics.Record(s.history), Log: s.o.Log,
 	})
 	hosts := []string{}
 	if s.o.Insecure {

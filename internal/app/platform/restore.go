@@ -27,7 +27,7 @@ func (s *service) restore(ctx context.Context) ([]*deploy.Revision, error) {
 			continue
 		}
 		s.standby.Adopt(rev)
-		s.deployer.Adopt(rev)
+		s.deployer.Adopt(rev, r.Percent)
 		live = append(live, rev)
 	}
 	var unread error
@@ -70,6 +70,9 @@ func (s *service) List(ctx context.Context) ([]server.Description, error) {
 // Describe implements server.Agents.
 func (s *service) Describe(ctx context.Context, ref string) (*server.Description, error) {
 	a, err := s.state.Agent(ctx, ref)
+	if name, revision := deploy.SplitRef(ref); err != nil && revision != "" {
+		a, err = s.state.Agent(ctx, name)
+	}
 	if err != nil {
 		return nil, err
 	}

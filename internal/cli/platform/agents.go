@@ -161,16 +161,12 @@ func (d *Desk) revisionTable(revs []api.Revision) error {
 	rows := make([][]string, len(revs))
 	for i := range revs {
 		r := &revs[i]
-		share := ""
-		if r.Percent > 0 {
-			share = strconv.Itoa(r.Percent) + "%"
-		}
 		about := r.Message
 		if r.Error != "" {
 			about = r.Error
 		}
 		rows[i] = []string{
-			strconv.Itoa(r.Number), r.State, share, r.CreatedAt.Local().Format(time.DateTime), r.Digest[:min(len(r.Digest), 19)], terminal.Clip(about, 80),
+			strconv.Itoa(r.Number), r.State, share(r.Percent, r.CanaryUntil), r.CreatedAt.Local().Format(time.DateTime), r.Digest[:min(len(r.Digest), 19)], terminal.Clip(about, 80),
 		}
 	}
 	return terminal.WriteTable(d.Out, []string{"REVISION", "STATE", "CALLS", "CREATED", "DIGEST", "MESSAGE"}, rows)

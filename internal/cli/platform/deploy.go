@@ -30,6 +30,7 @@ type deployCommand struct {
 	desk         *Desk
 	env          []string
 	message      string
+	traffic      int
 	noWait       bool
 	json         bool
 	allowSecrets bool
@@ -70,12 +71,13 @@ func (d *Desk) newDeployCommand() *cobra.Command {
 			if len(args) > 0 {
 				dir = args[0]
 			}
-			return c.run(cmd.Context(), dir)
+			return c.run(cmd, dir)
 		},
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&c.env, "env", nil, "give the agent a plain variable, `NAME=VALUE`; may be given again")
 	f.StringVar(&c.message, "message", "", "say what changed")
+	f.IntVar(&c.traffic, "traffic", 100, "give it `PERCENT` of the calls, the other revisions keep the rest; 0: those that name it")
 	f.BoolVar(&c.noWait, "no-wait", false, "don't wait until the revision serves")
 	f.BoolVar(&c.json, "json", false, "write JSON")
 	f.BoolVar(&c.allowSecrets, "allow-secret-files", false, "upload files that look like secrets, too")
@@ -83,7 +85,8 @@ func (d *Desk) newDeployCommand() *cobra.Command {
 	return cmd
 }
 
-func (c *deployCommand) run(ctx context.Context, dir string) error {
+func (c *deployCommand) run(cmd *cobra.Command, dir string) error {
+	ctx := cmd.Context()
 	env, err := c.variables()
 	if err != nil {
 		return err
@@ -100,7 +103,11 @@ func (c *deployCommand) run(ctx context.Context, dir string) error {
 	if err := c.hand(ctx, client, a.Dir, &out); err != nil {
 		return err
 	}
-	rev, err := client.Deploy(ctx, a.Slug, api.DeployRequest{Digest: out.Digest, Message: c.message, Env: env, Rebuild: c.rebuild})
+	req := api.DeployRequest{Digest: out.Digest, Message: c.message, Env: env, Rebuild: c.rebuild}
+	if cmd.Flags().Changed("traffic") {
+		req.Traffic = &c.traffic
+	}
+	rev, err := client.Deploy(ctx, a.Slug, req)
 	if err != nil {
 		return err
 	}
@@ -207,9 +214,9 @@ func (c *deployCommand) tell(client *runagent.Client, rev *api.Revision, out dep
 
 // ended tells how a deploy ended that was followed to its end.
 func (d *Desk) ended(client *runagent.Client, rev *api.Revision, quiet bool) error {
-	if rev.State == "ready" && rev.Percent > 0 {
+	if rev.State == "ready" {
 		if !quiet {
-			fmt.Fprintf(d.Out, "%s: revision %d serves at %s/v1/agents/%s\n", rev.Agent, rev.Number, client.URL(), rev.Agent)
+			fmt.Fprintf(d.Out, "%s: revision %d serves%s\n", rev.Agent, rev.Number, where(client, rev))
 		}
 		return nil
 	}
@@ -223,6 +230,18 @@ func (d *Desk) ended(client *runagent.Client, rev *api.Revision, quiet bool) err
 		text += "\n" + traces.Render(rev.Traceback, rev.Error)
 	}
 	return errors.New(text)
+}
+
+// where says which calls a revision gets.
+func where(client *runagent.Client, rev *api.Revision) string {
+	url := client.URL() + "/v1/agents/" + rev.Agent
+	switch rev.Percent {
+	case 100:
+		return " at " + url
+	case 0:
+		return fmt.Sprintf(" who names it, as %s@%d", url, rev.Number)
+	}
+	return fmt.Sprintf(" %d%% of the calls at %s", rev.Percent, url)
 }
 
 // follow shows the steps of a deploy and returns the revision as it ended.

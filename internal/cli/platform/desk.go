@@ -41,7 +41,7 @@ func (d *Desk) Commands() []*cobra.Command {
 	return []*cobra.Command{
 		d.newPlatformCommand(), d.newLoginCommand(), d.newContextCommand(), d.newDeployCommand(), d.newStatusCommand(), d.newRevisionsCommand(),
 		d.newRollbackCommand(), d.newStopCommand(), d.newStartCommand(), d.newDeleteCommand(),
-		d.newScaleCommand(), d.newSecretsCommand(),
+		d.newScaleCommand(), d.newTrafficCommand(), d.newSecretsCommand(),
 	}
 }
 

@@ -63,6 +63,7 @@ func (p *Door) Run(w http.ResponseWriter, r *http.Request) error {
 func (p *Door) request(w http.ResponseWriter, r *http.Request) invocation.Request {
 	req := invocation.Request{
 		Agent:       r.PathValue("agent"),
+		Revision:    r.Header.Get(door.RevisionHeader),
 		TraceParent: r.Header.Get("Traceparent"),
 		Door:        "compat",
 		RequestID:   door.RequestID(w),

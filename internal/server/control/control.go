@@ -22,6 +22,7 @@ type Platform interface {
 	Deploys
 	Lifecycle
 	Scaling
+	Traffic
 	Secrets
 	Node
 }

@@ -11,6 +11,9 @@ import (
 // RequestIDHeader is in canonical form, for writing past textproto's own work.
 const RequestIDHeader = "X-Request-Id"
 
+// RevisionHeader names the revision that a call is for, in canonical form.
+const RevisionHeader = "X-Runagent-Revision"
+
 // RequestID returns the ID of the request that w answers.
 func RequestID(w http.ResponseWriter) string {
 	if id := w.Header()[RequestIDHeader]; len(id) > 0 {

@@ -16,7 +16,7 @@ type Agent struct {
 	// Stopped says that its owner took it out of service.
 	Stopped   bool
 	CreatedAt time.Time
-	// Live is the revision that gets its calls, "" for none.
+	// Live is the revision that gets most of its calls, "" for none.
 	Live string
 }
 
@@ -24,8 +24,9 @@ type Agent struct {
 func (a *Agent) Is(ref string) bool { return ref == a.ID || ref == a.Slug || ref == a.Name }
 
 const selectAgents = `
-	SELECT a.id, a.slug, a.name, a.stopped, a.created_at, COALESCE(t.revision_id, '')
-	FROM agents a LEFT JOIN traffic t ON t.agent_id = a.id`
+	SELECT a.id, a.slug, a.name, a.stopped, a.created_at, COALESCE((
+		SELECT t.revision_id FROM traffic t WHERE t.agent_id = a.id ORDER BY t.percent DESC, t.revision_id DESC LIMIT 1), '')
+	FROM agents a`
 
 func readAgent(scan func(...any) error) (a Agent, err error) {
 	var created int64

@@ -30,22 +30,24 @@ type Revision struct {
 	CreatedAt, ServedAt time.Time
 	// Percent of the agent's calls go to it.
 	Percent int
+	// CanaryUntil is when it is decided whether it gets all; zero for no trial.
+	CanaryUntil time.Time
 }
 
 const selectRevisions = `
 	SELECT r.id, r.agent_id, r.number, r.digest, r.message, r.vars, r.state, r.reason, r.callables, r.environment,
-		r.created_at, r.served_at, COALESCE(t.percent, 0)
+		r.created_at, r.served_at, COALESCE(t.percent, 0), COALESCE(t.canary_until, 0)
 	FROM revisions r LEFT JOIN traffic t ON t.revision_id = r.id`
 
 func readRevision(scan func(...any) error) (r Revision, err error) {
 	var vars, callables, environment []byte
-	var created, served int64
+	var created, served, until int64
 	err = scan(&r.ID, &r.AgentID, &r.Number, &r.Digest, &r.Message, &vars, &r.State, &r.Reason, &callables, &environment,
-		&created, &served, &r.Percent)
+		&created, &served, &r.Percent, &until)
 	if err != nil {
 		return r, err
 	}
-	r.CreatedAt, r.ServedAt = at(created), at(served)
+	r.CreatedAt, r.ServedAt, r.CanaryUntil = at(created), at(served), at(until)
 	return r, errors.Join(json.Unmarshal(vars, &r.Vars), json.Unmarshal(callables, &r.Callables), json.Unmarshal(environment, &r.Environment))
 }
 
@@ -125,9 +127,48 @@ func (d *DB) Reached(ctx context.Context, rev *deploy.Revision, why error) error
 	return d.changeOne(ctx, d.db, rev.ID, q, rev.State, reason, rev.ID)
 }
 
-// Switch implements deploy.Ledger: rev is ready and gets all calls of its
-// agent, and who got them before is retired.
-func (d *DB) Switch(ctx context.Context, rev *deploy.Revision) error {
+// Switch implements deploy.Ledger: who got calls and gets none any more is
+// retired.
+func (d *DB) Switch(ctx context.Context, to deploy.Split) error {
+	return store.InTx(ctx, d.db, func(ctx context.Context, tx *sql.Tx) error {
+		const retire = `UPDATE revisions SET state = 'retired' WHERE id IN (SELECT revision_id FROM traffic WHERE agent_id = ?)`
+		const clear = `DELETE FROM traffic WHERE agent_id = ?`
+		const serve = `UPDATE revisions SET state = 'ready' WHERE id = ?`
+		const send = `INSERT INTO traffic (agent_id, revision_id, percent, canary_until) VALUES (?, ?, ?, ?)`
+		const start = `UPDATE agents SET stopped = 0 WHERE id = ?`
+		for _, q := range []string{retire, clear, start} {
+			if _, err := tx.ExecContext(ctx, q, to.AgentID); err != nil {
+				return fmt.Errorf("switch traffic: %w", err)
+			}
+		}
+		for _, rev := range to.Fresh {
+			if err := d.ready(ctx, tx, rev); err != nil {
+				return err
+			}
+		}
+		for i, s := range to.Shares {
+			until := int64(0)
+			if !to.CanaryUntil.IsZero() && len(to.Fresh) > 0 && s.ID == to.Fresh[0].ID {
+				until = to.CanaryUntil.UnixMicro()
+			}
+			if err := d.changeOne(ctx, tx, s.ID, serve, s.ID); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, send, to.AgentID, to.Shares[i].ID, s.Percent, until); err != nil {
+				return fmt.Errorf("switch traffic: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+// ready keeps what a revision that has come up is like.
+func (d *DB) ready(ctx context.Context, tx *sql.Tx, rev *deploy.Revision) error {
+	// Who serves last is told by this time: it grows, also when the clock is set back.
+	const q = `
+		UPDATE revisions SET state = 'ready', reason = '', callables = ?1, environment = ?2,
+			served_at = MAX(?3, 1 + (SELECT MAX(o.served_at) FROM revisions o WHERE o.agent_id = revisions.agent_id))
+		WHERE id = ?4`
 	callables, err := json.Marshal(rev.Callables)
 	if err != nil {
 		return fmt.Errorf("keep revision: %w", err)
@@ -136,33 +177,19 @@ func (d *DB) Switch(ctx context.Context, rev *deploy.Revision) error {
 	if err != nil {
 		return fmt.Errorf("keep revision: %w", err)
 	}
-	return store.InTx(ctx, d.db, func(ctx context.Context, tx *sql.Tx) error {
-		const retire = `UPDATE revisions SET state = 'retired' WHERE id <> ? AND id IN (SELECT revision_id FROM traffic WHERE agent_id = ?)`
-		const clear = `DELETE FROM traffic WHERE agent_id = ?`
-		// Who serves last is told by this time: it grows, also when the clock is set back.
-		const ready = `
-			UPDATE revisions SET state = 'ready', reason = '', callables = ?1, environment = ?2,
-				served_at = MAX(?3, 1 + (SELECT MAX(o.served_at) FROM revisions o WHERE o.agent_id = revisions.agent_id))
-			WHERE id = ?4`
-		const send = `INSERT INTO traffic (agent_id, revision_id, percent) VALUES (?, ?, 100)`
-		const start = `UPDATE agents SET stopped = 0 WHERE id = ?`
-		if _, err := tx.ExecContext(ctx, retire, rev.ID, rev.Agent.ID); err != nil {
-			return fmt.Errorf("switch traffic: %w", err)
-		}
-		if _, err := tx.ExecContext(ctx, clear, rev.Agent.ID); err != nil {
-			return fmt.Errorf("switch traffic: %w", err)
-		}
-		if err := d.changeOne(ctx, tx, rev.ID, ready, callables, environment, d.now().UnixMicro(), rev.ID); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, send, rev.Agent.ID, rev.ID); err != nil {
-			return fmt.Errorf("switch traffic: %w", err)
-		}
-		if _, err := tx.ExecContext(ctx, start, rev.Agent.ID); err != nil {
-			return fmt.Errorf("switch traffic: %w", err)
-		}
-		return nil
-	})
+	return d.changeOne(ctx, tx, rev.ID, q, callables, environment, d.now().UnixMicro(), rev.ID)
+}
+
+// Serving returns the revisions that get an agent's calls, or would if it were
+// not stopped; the largest share first.
+func (d *DB) Serving(ctx context.Context, agentID string) ([]Revision, error) {
+	const which = ` WHERE r.agent_id = ? AND t.percent > 0 ORDER BY t.percent DESC, r.number DESC`
+	return collect(ctx, d.db, selectRevisions+which, []any{agentID}, readRevision)
+}
+
+// NoteReason keeps why a revision lost its calls.
+func (d *DB) NoteReason(ctx context.Context, revision, reason string) error {
+	return d.changeOne(ctx, d.db, revision, `UPDATE revisions SET reason = ? WHERE id = ?`, reason, revision)
 }
 
 // PruneRevisions forgets an agent's revisions but the newest keep, those that
@@ -170,7 +197,7 @@ func (d *DB) Switch(ctx context.Context, rev *deploy.Revision) error {
 func (d *DB) PruneRevisions(ctx context.Context, agentID string, keep int) error {
 	const q = `
 		DELETE FROM revisions
-		WHERE agent_id = ?1 AND state IN ('retired', 'failed')
+		WHERE agent_id = ?1 AND state IN ('ready', 'retired', 'failed')
 			AND number <= (SELECT MAX(number) FROM revisions WHERE agent_id = ?1) - ?2
 			AND id NOT IN (SELECT revision_id FROM traffic WHERE agent_id = ?1)
 			AND id NOT IN (

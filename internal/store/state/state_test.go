@@ -85,7 +85,9 @@ func (f *fixture) bring(rev *deploy.Revision, to deploy.State, why error) {
 	}
 	rev.State = to
 	if to == deploy.Ready {
-		f.must(f.Switch(f.t.Context(), rev))
+		f.must(f.Switch(f.t.Context(), deploy.Split{
+			AgentID: rev.Agent.ID, Shares: []deploy.Share{{Revision: rev, Percent: 100}}, Fresh: []*deploy.Revision{rev},
+		}))
 		return
 	}
 	f.must(f.Reached(f.t.Context(), rev, why))
@@ -341,7 +343,7 @@ func TestAClockThatIsSetBack(t *testing.T) {
 		}
 		_, err := f.AddRevision(t.Context(), Revision{ID: id, AgentID: "a", Digest: f.digest("a")})
 		f.must(err)
-		f.must(f.Switch(t.Context(), &deploy.Revision{ID: id, Agent: &agent.Agent{ID: "a"}}))
+		f.must(f.Switch(t.Context(), deploy.Split{AgentID: "a", Shares: []deploy.Share{{Revision: &deploy.Revision{ID: id, Agent: &agent.Agent{ID: "a"}}, Percent: 100}}, Fresh: []*deploy.Revision{{ID: id, Agent: &agent.Agent{ID: "a"}}}}))
 	}
 	if r, err := f.Previous(t.Context(), "a"); err != nil || r.ID != "r3" {
 		t.Errorf("a rollback brings %q back, %v, want r3", r.ID, err)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"maps"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,6 +42,8 @@ type Options struct {
 	Engine  Engine
 	State   *state.DB
 	Memory  Memory
+	// HasTraffic reports whether a revision gets calls that do not name it.
+	HasTraffic func(*deploy.Revision) bool
 	// Idle is how long an agent without calls stays awake unless its owner says
 	// otherwise.
 	Idle time.Duration
@@ -170,6 +173,9 @@ func (f *Fleet) Loads() []autoscale.Load {
 		if p.InFlight > 0 {
 			load.LastUsed = f.o.Now()
 		}
+		if !f.o.HasTraffic(p.Revision) { // nobody is served by keeping it awake
+			load.Min = 0
+		}
 		if usage, ok := f.o.Engine.Usage(p.Revision.ID); ok {
 			load.Ready, load.Size = usage.Instances, usage.Wanted
 			load.Demand, load.Waiting = demand(&usage, target), usage.Queued() > 0
@@ -241,7 +247,18 @@ func (f *Fleet) Usage(revision string) (instance.Usage, bool) { return f.o.Engin
 // Resize implements autoscale.Fleet.
 func (f *Fleet) Resize(revision string, size int) { f.o.Engine.Resize(revision, size) }
 
-// Sleep implements autoscale.Fleet.
-func (f *Fleet) Sleep(ctx context.Context, revisions []string) { f.o.Standby.Sleep(ctx, revisions) }
+// Sleep implements autoscale.Fleet. What only calls by name have woken leaves.
+func (f *Fleet) Sleep(ctx context.Context, revisions []string) {
+	visitors := []string{}
+	for _, p := range f.o.Standby.Places() {
+		if slices.Contains(revisions, p.Revision.ID) && !f.o.HasTraffic(p.Revision) {
+			visitors = append(visitors, p.Revision.ID)
+		}
+	}
+	f.o.Standby.Sleep(ctx, revisions)
+	for _, id := range visitors {
+		f.o.Standby.Dismiss(id)
+	}
+}
 
 var _ autoscale.Fleet = (*Fleet)(nil)

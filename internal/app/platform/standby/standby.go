@@ -83,10 +83,16 @@ func New(o Options) *Pools {
 // NoMoreCalls says that there is no one left who could be late with a call.
 func (s *Pools) NoMoreCalls() { s.last() }
 
-// Close waits for what is under way. Deploys and drains have ended before.
-func (s *Pools) Close() {
+// Close waits for what is under way, and ends what is awake: deploys and drains
+// have ended before, so that is what was called by name. Calls may go on until
+// ctx ends.
+func (s *Pools) Close(ctx context.Context) {
 	s.last()
 	s.stop()
+	s.wg.Wait()
+	for _, p := range s.Places() {
+		s.wg.Go(func() { s.o.Machine.Drain(ctx, p.Revision) })
+	}
 	s.wg.Wait()
 }
 
@@ -121,7 +127,7 @@ func (s *Pools) remove(p *place) {
 }
 
 // Adopt makes rev one that wakes when it is called.
-func (s *Pools) Adopt(rev *deploy.Revision) { s.put(rev) }
+func (s *Pools) Adopt(rev *deploy.Revision) { s.put(rev).callBack() }
 
 // Start implements deploy.Pools. A revision whose drain has not ended is
 // called back.
@@ -352,6 +358,17 @@ func (s *Pools) Sleep(ctx context.Context, revisions []string) {
 	}
 }
 
+// Dismiss forgets a revision that is asleep and will get no more calls.
+func (s *Pools) Dismiss(revision string) {
+	p := s.place(revision)
+	if p == nil || p.begin(asleep) != nil {
+		return
+	}
+	p.end(gone, nil)
+	s.remove(p)
+	s.o.OnGone(p.revision())
+}
+
 // Place is a revision that is awake.
 type Place struct {
 	Revision *deploy.Revision
@@ -372,6 +389,17 @@ func (s *Pools) Places() []Place {
 		p.mu.Unlock()
 	}
 	return list
+}
+
+// Visit reports whether a revision has a place here that will not end of itself:
+// one that drains goes on.
+func (s *Pools) Visit(revision string) bool {
+	p := s.place(revision)
+	if p == nil {
+		return false
+	}
+	p.callBack()
+	return !p.is(gone) && !p.isDraining()
 }
 
 // Awake returns the revisions that have, or are getting, instances.

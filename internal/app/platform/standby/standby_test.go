@@ -93,7 +93,7 @@ func newFixture(t *testing.T) *fixture {
 		Machine: f.room, Log: slog.New(slog.DiscardHandler), Now: f.clock,
 		OnGone: func(rev *deploy.Revision) { f.gone <- rev.ID },
 	})
-	t.Cleanup(f.Close)
+	t.Cleanup(func() { f.Close(context.Background()) })
 	return f
 }
 

@@ -1,4 +1,4 @@
-package platform
+package engine
 
 import (
 	"slices"
@@ -12,8 +12,8 @@ var forAgents = []string{
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy", "LD_LIBRARY_PATH",
 }
 
-// agentEnviron is what agents get of environ.
-func agentEnviron(environ []string) []string {
+// AgentEnviron is what agents get of environ.
+func AgentEnviron(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		return !slices.ContainsFunc(forAgents, func(pattern string) bool {
@@ -23,9 +23,9 @@ func agentEnviron(environ []string) []string {
 	})
 }
 
-// buildEnviron is what installers get: all but what is RunAgent's own, and the
+// BuildEnviron is what installers get: all but what is RunAgent's own, and the
 // environment that the operator's shell happens to be in.
-func buildEnviron(environ []string) []string {
+func BuildEnviron(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		return name == "VIRTUAL_ENV" || strings.HasPrefix(name, "RUNAGENT_") && name != "RUNAGENT_UV"

@@ -1,4 +1,6 @@
-package platform
+// Package progress remembers what deploys say of themselves, for those who
+// Follow them.
+package progress
 
 import (
 	"context"
@@ -14,9 +16,9 @@ const (
 	keptDeploys = 64
 )
 
-// progress remembers what deploys say of themselves, for those who follow
+// Book remembers what deploys say of themselves, for those who follow
 // them. It is safe for concurrent use.
-type progress struct {
+type Book struct {
 	mu    sync.Mutex // guards all that follows
 	byID  map[string]*events
 	ended []string
@@ -29,17 +31,18 @@ type events struct {
 	over    bool
 }
 
-func newProgress() *progress { return &progress{byID: map[string]*events{}} }
+// New returns an empty Book.
+func New() *Book { return &Book{byID: map[string]*events{}} }
 
-// begin makes a deploy one that can be followed.
-func (p *progress) begin(revision string) {
+// Begin makes a deploy one that can be followed.
+func (p *Book) Begin(revision string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.byID[revision] = &events{changed: make(chan struct{})}
 }
 
-// tell adds an event; one with a revision is the last.
-func (p *progress) tell(revision string, e api.DeployEvent) {
+// Tell adds an event; one with a revision is the last.
+func (p *Book) Tell(revision string, e api.DeployEvent) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	es := p.byID[revision]
@@ -60,8 +63,8 @@ func (p *progress) tell(revision string, e api.DeployEvent) {
 	}
 }
 
-// timings are those that the end of a deploy told, or nil.
-func (p *progress) timings(revision string) *api.DeployTimings {
+// Timings are those that the end of a deploy told, or nil.
+func (p *Book) Timings(revision string) *api.DeployTimings {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if es := p.byID[revision]; es != nil && es.over {
@@ -70,9 +73,9 @@ func (p *progress) timings(revision string) *api.DeployTimings {
 	return nil
 }
 
-// follow hands over what a deploy has said and says, to its end. It returns
+// Follow hands over what a deploy has said and says, to its end. It returns
 // false at once when nothing is remembered of it.
-func (p *progress) follow(ctx context.Context, revision string, emit func(api.DeployEvent) error) (known bool, err error) {
+func (p *Book) Follow(ctx context.Context, revision string, emit func(api.DeployEvent) error) (known bool, err error) {
 	for at := 0; ; {
 		p.mu.Lock()
 		es := p.byID[revision]
