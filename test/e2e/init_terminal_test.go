@@ -137,6 +137,26 @@ func TestInitAsksInATerminal(t *testing.T) {
 	}
 }
 
+func TestInitAsksForATemplateWhereThereAreSeveral(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := onTerminal(t, dir, "init")
+	s.waitFor("smolagents")
+	s.types(down + down + down + down + down + enter) // crewai
+	s.waitFor("multi-agent")
+	s.types(down + enter)
+	s.waitFor("my-agent")
+	s.types(enter)
+	s.waitFor("Now: runagent serve my-agent")
+	if code := s.exit(); code != 0 {
+		t.Errorf("code %d", code)
+	}
+	manifest, err := os.ReadFile(filepath.Join(dir, "my-agent", "runagent.config.json"))
+	if err != nil || !strings.Contains(string(manifest), `"template": "multi-agent"`) {
+		t.Errorf("got %s, %v", manifest, err)
+	}
+}
+
 func TestInitIsLeftByCtrlC(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
