@@ -50,7 +50,9 @@ func (c *callers) goHome(t *testing.T) {
 func (p *platform) awaitInstances(t *testing.T, client *runagent.Client, what string, as func(api.RevisionLoad) bool) {
 	t.Helper()
 	var last *api.Scale
-	for began := time.Now(); time.Since(began) < waitLimit; time.Sleep(20 * time.Millisecond) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for began := time.Now(); time.Since(began) < waitLimit; <-tick.C {
 		var err error
 		if last, err = client.Scale(t.Context(), "busy"); err != nil {
 			t.Fatal(err)
