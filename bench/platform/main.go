@@ -59,5 +59,5 @@ func main() {
 		stop()
 		os.Exit(1)
 	}
-	fmt.Printf("all targets met, in %.0f s\n", time.Since(began).Seconds())
+	fmt.Fprintf(os.Stdout, "all targets met, in %.0f s\n", time.Since(began).Seconds())
 }
