@@ -288,7 +288,7 @@ func TestInstallationsAreBounded(t *testing.T) {
 		install string
 		says    string
 	}{
-		"time":   {Bounds{Time: 300 * time.Millisecond}, "sleep 100 & echo $! > \"$HOME/pid\"" + ends, "took longer than 300ms"},
+		"time":   {Bounds{Time: 2 * time.Second}, "sleep 100 & echo $! > \"$HOME/pid\"" + ends, "took longer than 2s"},
 		"memory": {Bounds{Memory: 64 << 20}, "'" + system(t).Path + "' -c 'x = b\"1\" * (200 << 20); import time; time.sleep(100)' & echo $! > \"$HOME/pid\"" + ends, "more than 64 MiB of memory"},
 		"disk":   {Bounds{Disk: 30 << 20}, "dd if=/dev/zero of=\"$TMPDIR/big\" bs=1M count=40 2>/dev/null; sleep 100 & echo $! > \"$HOME/pid\"" + ends, "more than 30 MiB of disk"},
 	} {
@@ -302,7 +302,10 @@ func TestInstallationsAreBounded(t *testing.T) {
 			if f := fault.As(err); f == nil || !strings.Contains(err.Error(), try.says) || !strings.Contains(f.Suggestion, "runagent platform start") {
 				t.Errorf("got %v", err)
 			}
-			waitDead(t, filepath.Join(home, "pid"))
+			pid := filepath.Join(home, "pid")
+			if _, err := os.Stat(pid); err == nil || try.bounds.Time == 0 { // on a slow machine the time may be up before it is written
+				waitDead(t, pid)
+			}
 			if left := folders(t, home); len(left) > 0 {
 				t.Errorf("left %q", left)
 			}
