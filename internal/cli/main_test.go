@@ -128,7 +128,7 @@ func TestExitCodes(t *testing.T) {
 		{"run --timeout soon", 2, "", "invalid duration"},
 		{"run --tag", 2, "", "flag needs an argument"},
 		{"run -x", 2, "", "unknown shorthand flag"},
-		{"init --framework cobol", 2, "", `there is no template "cobol"`},
+		{"init --framework cobol", 2, "", `there is no template for "cobol"`},
 		{"run nobody", 1, "", `there is no local agent "nobody"`},
 		{"run", 1, "", "no agent is being served"},
 		{"list", 0, "", "No agent is being served"},
