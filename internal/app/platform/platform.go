@@ -22,6 +22,7 @@ import (
 	"github.com/runagent/runagent/internal/app/platform/intake"
 	"github.com/runagent/runagent/internal/app/platform/memory"
 	"github.com/runagent/runagent/internal/app/platform/progress"
+	"github.com/runagent/runagent/internal/app/platform/recent"
 	"github.com/runagent/runagent/internal/app/platform/standby"
 	"github.com/runagent/runagent/internal/auth"
 	"github.com/runagent/runagent/internal/autoscale"
@@ -132,7 +133,7 @@ type service struct {
 	traffic  deploy.Traffic
 	deployer *deploy.Deployer
 	progress *progress.Book
-	recent   recentUse
+	recent   recent.Use
 	executor *invocation.Executor
 	server   *server.Server
 	place    *handover.Place

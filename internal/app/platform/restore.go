@@ -5,6 +5,7 @@ import (
 
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/app/platform/recent"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/server"
 	"github.com/runagent/runagent/internal/store/state"
@@ -31,9 +32,9 @@ func (s *service) restore(ctx context.Context) ([]*deploy.Revision, error) {
 		live = append(live, rev)
 	}
 	var unread error
-	s.recent, unread = readRecentUse(s.o.Data)
+	s.recent, unread = recent.Read(s.o.Data)
 	s.note("recent use not known", unread)
-	s.recent.sort(live)
+	s.recent.Sort(live)
 	s.background("recent use", s.keepRecentUse)
 	s.note("code of old revisions not removed", s.folders.RemoveCodeBut(keep))
 	return live, nil

@@ -15,6 +15,9 @@ const (
 	forgetBundles = time.Hour
 	// upkeepEvery is how often is looked for what nobody needs any more.
 	upkeepEvery = 10 * time.Minute
+	// keepRecentEvery is how often is kept who was called: what was since is taken
+	// for called earlier after a kill.
+	keepRecentEvery = time.Minute
 )
 
 // upkeep removes what nobody needs any more, now and then, until ctx ends.
@@ -83,4 +86,19 @@ func (s *service) room(alone bool) error {
 			WithSuggestion("Delete agents that are not needed, or allow more with --data-quota of `runagent platform start`.")
 	}
 	return nil
+}
+
+// keepRecentUse keeps which agents were called, until ctx ends.
+func (s *service) keepRecentUse(ctx context.Context) error {
+	tick := time.NewTicker(keepRecentEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			s.note("recent use not kept", s.recent.Keep(s.standby.Recent()))
+			return nil
+		}
+		s.note("recent use not kept", s.recent.Keep(s.standby.Recent()))
+	}
 }
