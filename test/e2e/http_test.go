@@ -16,10 +16,10 @@ import (
 // pollEvery is how often something outside this process is looked at.
 const pollEvery = 20 * time.Millisecond
 
-// cmdHTTP does one request. It succeeds on a status below 400, or on the one
-// that -status names.
+// cmdHTTP does one request, or as many as -times says. It succeeds on a status
+// below 400, or on the one that -status names.
 func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
-	timeout, status := waitLimit, 0
+	timeout, status, times := waitLimit, 0, 1
 	for len(args) >= 2 && strings.HasPrefix(args[0], "-") {
 		var err error
 		switch args[0] {
@@ -27,6 +27,8 @@ func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 			timeout, err = time.ParseDuration(args[1])
 		case "-status":
 			status, err = strconv.Atoi(args[1])
+		case "-times":
+			times, err = strconv.Atoi(args[1])
 		default:
 			ts.Fatalf("unknown flag %s", args[0])
 		}
@@ -34,10 +36,16 @@ func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 		args = args[2:]
 	}
 	if len(args) < 2 {
-		ts.Fatalf("usage: http [-timeout D] [-status S] METHOD URL [BODY | @FILE] [HEADER: VALUE…]")
+		ts.Fatalf("usage: http [-timeout D] [-status S] [-times N] METHOD URL [BODY | @FILE] [HEADER: VALUE…]")
 	}
-	req := newRequest(ts, args)
 	client := http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true}}
+	for range times {
+		requestOnce(ts, neg, &client, status, args)
+	}
+}
+
+func requestOnce(ts *testscript.TestScript, neg bool, client *http.Client, status int, args []string) {
+	req := newRequest(ts, args)
 	res, err := client.Do(req)
 	if err != nil {
 		failUnless(ts, neg, "%s %s: %v", req.Method, req.URL, err)

@@ -342,7 +342,9 @@ func (s *service) StopAgent(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	return s.deployer.Withdraw(a.ID, func() error { return s.state.SetStopped(ctx, a.ID, true) })
+	return s.deployer.Withdraw(a.ID, func() error {
+		return s.endTrial(a.ID, s.state.SetStopped(ctx, a.ID, true))
+	})
 }
 
 // DeleteAgent implements control.Lifecycle.
@@ -352,7 +354,7 @@ func (s *service) DeleteAgent(ctx context.Context, ref string) error {
 		return err
 	}
 	serves := s.deployer.Live(a.ID) != nil
-	err = s.deployer.Withdraw(a.ID, func() error { return s.state.DeleteAgent(ctx, a.ID) })
+	err = s.deployer.Withdraw(a.ID, func() error { return s.endTrial(a.ID, s.state.DeleteAgent(ctx, a.ID)) })
 	if err == nil && !serves {
 		s.note("announcement of a deleted agent not removed", s.intake.Forget(a.ID))
 		err = os.RemoveAll(filepath.Join(s.o.Data, "data", a.ID))

@@ -20,6 +20,8 @@ type ledger struct {
 	progress *progress.Book
 	// inherit is told of a switch that is about to be.
 	inherit func(to deploy.Split)
+	// switched is told of one that has been.
+	switched func(to deploy.Split)
 }
 
 // Reached implements deploy.Ledger.
@@ -37,7 +39,11 @@ func (l ledger) Reached(ctx context.Context, rev *deploy.Revision, why error) er
 // Switch implements deploy.Ledger.
 func (l ledger) Switch(ctx context.Context, to deploy.Split) error {
 	l.inherit(to)
-	return l.state.Switch(ctx, to)
+	if err := l.state.Switch(ctx, to); err != nil {
+		return err
+	}
+	l.switched(to)
+	return nil
 }
 
 // reason is why a deploy failed, as its author reads it: one line, and below

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/runagent/runagent/internal/app/engine"
+	"github.com/runagent/runagent/internal/app/platform/canary"
 	"github.com/runagent/runagent/internal/app/platform/fleet"
 	"github.com/runagent/runagent/internal/app/platform/folders"
 	"github.com/runagent/runagent/internal/app/platform/handover"
@@ -132,6 +133,7 @@ type service struct {
 	scaler   *autoscale.Loop
 	traffic  deploy.Traffic
 	deployer *deploy.Deployer
+	canaries *canary.Watch
 	progress *progress.Book
 	recent   recent.Use
 	executor *invocation.Executor
@@ -289,11 +291,13 @@ func (s *service) conduct(m standby.Machine, onSleep func()) {
 		Machine: m, Linger: standby.Linger, OnGone: s.forget, OnSleep: onSleep, Log: s.o.Log,
 	})
 	s.own(s.standby.Close)
+	s.canaries = canary.New(canary.Options{Split: s.splitTrial, Decided: s.decided, Log: s.o.Log})
 	s.deployer = deploy.New(deploy.Options{
 		Builder: m, Pools: s.standby, Traffic: &s.traffic,
-		Ledger: ledger{s.state, s.progress, s.inherit}, DrainTimeout: s.o.DrainTimeout, Log: s.o.Log,
+		Ledger: ledger{s.state, s.progress, s.inherit, s.canaries.Switched}, DrainTimeout: s.o.DrainTimeout, Log: s.o.Log,
 	})
 	s.own(s.deployer.Close)
+	s.own(func(context.Context) { s.canaries.Close() })
 	s.own(func(context.Context) { s.standby.NoMoreCalls() })
 	s.life, s.endLife = context.WithCancelCause(context.Background())
 	s.own(func(context.Context) {
@@ -309,7 +313,7 @@ func (s *service) makeServer(ctx context.Context) error {
 		return err
 	}
 	s.executor = invocation.NewExecutor(invocation.Options{
-		Directory: directory{&s.traffic, s.state, s.visit}, Invoker: s.standby, Recorder: s.metrics.Record(s.history), Log: s.o.Log,
+		Directory: directory{&s.traffic, s.state, s.visit}, Invoker: s.standby, Recorder: s.canaries.Record(s.metrics.Record(s.history)), Log: s.o.Log,
 	})
 	hosts := []string{}
 	if s.o.Insecure {

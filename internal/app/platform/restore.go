@@ -31,6 +31,7 @@ func (s *service) restore(ctx context.Context) ([]*deploy.Revision, error) {
 		s.deployer.Adopt(rev, r.Percent)
 		live = append(live, rev)
 	}
+	s.resumeTrials(kept)
 	var unread error
 	s.recent, unread = recent.Read(s.o.Data)
 	s.note("recent use not known", unread)

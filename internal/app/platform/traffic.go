@@ -255,19 +255,16 @@ func part(req api.DeployRequest) (deploy.Part, error) {
 		}
 		p.Percent = *n
 	}
-	if req.Canary != nil {
-		return p, fault.New(fault.NotImplemented, "canary is not implemented yet").WithField("canary")
-	}
 	if c := req.Canary; c != nil {
-		trial := time.Duration(c.ForSeconds * float64(time.Second))
 		switch {
 		case req.Traffic != nil:
 			return p, bad("canary", "and traffic exclude each other")
 		case c.Percent < 1 || c.Percent > 99:
 			return p, bad("canary.percent", "is %d: it may be 1 to 99", c.Percent)
-		case !(c.ForSeconds >= 1) || trial > 7*24*time.Hour:
+		case c.ForSeconds < 1 || c.ForSeconds > (7*24*time.Hour).Seconds():
 			return p, bad("canary.for_seconds", "is %v: it may be a second to a week", c.ForSeconds)
 		}
+		trial := time.Duration(c.ForSeconds * float64(time.Second))
 		p.Percent = c.Percent
 		p.CanaryUntil = func() time.Time { return time.Now().Add(trial) }
 	}

@@ -31,6 +31,8 @@ type deployCommand struct {
 	env          []string
 	message      string
 	traffic      int
+	canary       int
+	trial        time.Duration
 	noWait       bool
 	json         bool
 	allowSecrets bool
@@ -78,6 +80,8 @@ func (d *Desk) newDeployCommand() *cobra.Command {
 	f.StringArrayVar(&c.env, "env", nil, "give the agent a plain variable, `NAME=VALUE`; may be given again")
 	f.StringVar(&c.message, "message", "", "say what changed")
 	f.IntVar(&c.traffic, "traffic", 100, "give it `PERCENT` of the calls, the other revisions keep the rest; 0: those that name it")
+	f.IntVar(&c.canary, "canary", 0, "give it `PERCENT` of the calls on trial, then all, or none as soon as it does worse")
+	f.DurationVar(&c.trial, "for", 5*time.Minute, "how long the trial of --canary is")
 	f.BoolVar(&c.noWait, "no-wait", false, "don't wait until the revision serves")
 	f.BoolVar(&c.json, "json", false, "write JSON")
 	f.BoolVar(&c.allowSecrets, "allow-secret-files", false, "upload files that look like secrets, too")
@@ -88,6 +92,10 @@ func (d *Desk) newDeployCommand() *cobra.Command {
 func (c *deployCommand) run(cmd *cobra.Command, dir string) error {
 	ctx := cmd.Context()
 	env, err := c.variables()
+	if err != nil {
+		return err
+	}
+	canary, err := c.canaryWish(cmd)
 	if err != nil {
 		return err
 	}
@@ -103,7 +111,7 @@ func (c *deployCommand) run(cmd *cobra.Command, dir string) error {
 	if err := c.hand(ctx, client, a.Dir, &out); err != nil {
 		return err
 	}
-	req := api.DeployRequest{Digest: out.Digest, Message: c.message, Env: env, Rebuild: c.rebuild}
+	req := api.DeployRequest{Digest: out.Digest, Message: c.message, Env: env, Rebuild: c.rebuild, Canary: canary}
 	if cmd.Flags().Changed("traffic") {
 		req.Traffic = &c.traffic
 	}
@@ -117,6 +125,24 @@ func (c *deployCommand) run(cmd *cobra.Command, dir string) error {
 		}
 	}
 	return c.tell(client, rev, out)
+}
+
+// canaryWish is what --canary and --for ask for, nil for no trial.
+func (c *deployCommand) canaryWish(cmd *cobra.Command) (*api.Canary, error) {
+	on, timed := cmd.Flags().Changed("canary"), cmd.Flags().Changed("for")
+	switch {
+	case !on && timed:
+		return nil, c.desk.Usage("--for says how long a trial is; ask for one with --canary PERCENT")
+	case !on:
+		return nil, nil //nolint:nilnil // no trial is asked for
+	case cmd.Flags().Changed("traffic"):
+		return nil, c.desk.Usage("--canary and --traffic exclude each other: --traffic gives a part of the calls without a trial")
+	case c.canary < 1 || c.canary > 99:
+		return nil, c.desk.Usage("--canary is %d: it may be 1 to 99 percent of the calls", c.canary)
+	case c.trial < time.Second || c.trial > 7*24*time.Hour:
+		return nil, c.desk.Usage("--for is %v: a trial may be a second (1s) to a week (168h)", c.trial)
+	}
+	return &api.Canary{Percent: c.canary, ForSeconds: c.trial.Seconds()}, nil
 }
 
 // variables are those of --env.
@@ -241,7 +267,11 @@ func where(client *runagent.Client, rev *api.Revision) string {
 	case 0:
 		return fmt.Sprintf(" who names it, as %s@%d", url, rev.Number)
 	}
-	return fmt.Sprintf(" %d%% of the calls at %s", rev.Percent, url)
+	trial := ""
+	if rev.CanaryUntil != nil {
+		trial = ", on trial until " + rev.CanaryUntil.Local().Format(time.TimeOnly) + ","
+	}
+	return fmt.Sprintf(" %d%% of the calls%s at %s", rev.Percent, trial, url)
 }
 
 // follow shows the steps of a deploy and returns the revision as it ended.

@@ -78,13 +78,17 @@ func (d *DB) RegisterAgent(ctx context.Context, a Agent) error {
 	})
 }
 
-// SetStopped keeps whether an agent is out of service.
+// SetStopped keeps whether an agent is out of service; who is has no trial.
 func (d *DB) SetStopped(ctx context.Context, id string, stopped bool) error {
-	const q = `UPDATE agents SET stopped = ? WHERE id = ?`
-	if _, err := d.db.ExecContext(ctx, q, stopped, id); err != nil {
-		return fmt.Errorf("keep agent: %w", err)
-	}
-	return nil
+	return store.InTx(ctx, d.db, func(ctx context.Context, tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE agents SET stopped = ? WHERE id = ?`, stopped, id); err != nil {
+			return fmt.Errorf("keep agent: %w", err)
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE traffic SET canary_until = 0 WHERE agent_id = ? AND ?`, id, stopped); err != nil {
+			return fmt.Errorf("end the agent's trial: %w", err)
+		}
+		return nil
+	})
 }
 
 // DeleteAgent forgets an agent with all its revisions and secrets.

@@ -4,6 +4,7 @@ package progress
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/runagent/runagent/api"
@@ -61,6 +62,21 @@ func (p *Book) Tell(revision string, e api.DeployEvent) {
 		delete(p.byID, p.ended[0])
 		p.ended = p.ended[1:]
 	}
+}
+
+// Amend adds to a deploy that has ended what came of it later, and how its
+// revision is now. Its timings stay.
+func (p *Book) Amend(revision, text string, end api.Revision) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	es := p.byID[revision]
+	if es == nil || !es.over {
+		return
+	}
+	last := es.list[len(es.list)-1]
+	end.Timings = last.Revision.Timings
+	// Who follows may hold the list, so it is made anew.
+	es.list = append(slices.Clone(es.list[:len(es.list)-1]), api.DeployEvent{Text: text}, api.DeployEvent{Step: end.State, Revision: &end})
 }
 
 // Timings are those that the end of a deploy told, or nil.
