@@ -208,6 +208,9 @@ func writeFile(t *testing.T, path string, text []byte) {
 
 // at returns what stands at a path such as messages.-1.content in a value.
 func at(value any, path string) any {
+	if path == "" {
+		return value
+	}
 	for step := range strings.SplitSeq(path, ".") {
 		switch v := value.(type) {
 		case map[string]any:
@@ -222,9 +225,7 @@ func at(value any, path string) any {
 			}
 			value = v[n]
 		default:
-			if path != "" {
-				return fmt.Sprintf("no %s of %s in a %T", step, path, value)
-			}
+			return fmt.Sprintf("no %s of %s in a %T", step, path, value)
 		}
 	}
 	return value
