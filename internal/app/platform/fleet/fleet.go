@@ -249,15 +249,17 @@ func (f *Fleet) Resize(revision string, size int) { f.o.Engine.Resize(revision, 
 
 // Sleep implements autoscale.Fleet. What only calls by name have woken leaves.
 func (f *Fleet) Sleep(ctx context.Context, revisions []string) {
-	visitors := []string{}
+	visitors := []*deploy.Revision{}
 	for _, p := range f.o.Standby.Places() {
 		if slices.Contains(revisions, p.Revision.ID) && !f.o.HasTraffic(p.Revision) {
-			visitors = append(visitors, p.Revision.ID)
+			visitors = append(visitors, p.Revision)
 		}
 	}
 	f.o.Standby.Sleep(ctx, revisions)
-	for _, id := range visitors {
-		f.o.Standby.Dismiss(id)
+	for _, rev := range visitors {
+		if !f.o.HasTraffic(rev) { // a deploy may have given it some meanwhile
+			f.o.Standby.Dismiss(rev.ID)
+		}
 	}
 }
 

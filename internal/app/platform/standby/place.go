@@ -99,6 +99,15 @@ func (p *place) end(in phase, err error) {
 	close(p.changed)
 }
 
+// rise ends the start that was begun. A place is idle from then on, however
+// long the start took: it must not sleep again before its calls can come.
+func (p *place) rise(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.phase, p.err, p.lastUsed = awake, nil, now
+	close(p.changed)
+}
+
 // tire begins the sleep of a place that is awake and has no call.
 func (p *place) tire() bool {
 	p.mu.Lock()

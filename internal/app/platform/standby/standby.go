@@ -146,7 +146,7 @@ func (s *Pools) Start(ctx context.Context, rev *deploy.Revision) ([]agent.Callab
 				s.remove(p)
 				return nil, err
 			}
-			p.end(awake, nil)
+			p.rise(s.o.Now())
 			return callables, nil
 		}
 		select {

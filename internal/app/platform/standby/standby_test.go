@@ -179,6 +179,27 @@ func TestWhoIsBusyDoesNotSleep(t *testing.T) {
 	}
 }
 
+// A deploy's calls come only after its start: a long one must not count as idleness.
+func TestAStartIsAUse(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.room.hold, f.room.asked = make(chan struct{}), make(chan string, 1)
+	started := make(chan error, 1)
+	go func() {
+		_, err := f.Start(t.Context(), revision("r1"))
+		started <- err
+	}()
+	<-f.room.asked
+	f.pass(time.Hour)
+	close(f.room.hold)
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	if at := f.Places()[0].LastUsed; !at.Equal(f.clock()) {
+		t.Errorf("last used at %v, want %v", at, f.clock())
+	}
+}
+
 func TestWhoWasCalledLongestAgoSleepsEarly(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
