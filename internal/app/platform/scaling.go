@@ -6,8 +6,10 @@ import (
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/app/platform/fleet"
 	"github.com/runagent/runagent/internal/autoscale"
+	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/server/control"
+	"github.com/runagent/runagent/internal/store/state"
 )
 
 // scale makes what keeps revisions at the sizes that their loads ask for.
@@ -29,15 +31,24 @@ func (s *service) lookAtLoad() {
 	}
 }
 
-// Scale implements control.Scaling.
-func (s *service) Scale(ctx context.Context, ref string) (api.Scale, error) {
+// scaled is an agent and the revision of it that is in service.
+func (s *service) scaled(ctx context.Context, ref string) (state.Agent, *deploy.Revision, error) {
 	a, err := s.state.Agent(ctx, ref)
 	if err != nil {
-		return api.Scale{}, err
+		return a, nil, err
 	}
 	rev := s.deployer.Live(a.ID)
 	if rev == nil {
-		return api.Scale{}, fault.New(fault.Conflict, "agent %q has no revision in service, so nothing is scaled", a.Name)
+		return a, nil, fault.New(fault.Conflict, "agent %q has no revision in service, so nothing is scaled", a.Name)
+	}
+	return a, rev, nil
+}
+
+// Scale implements control.Scaling.
+func (s *service) Scale(ctx context.Context, ref string) (api.Scale, error) {
+	a, rev, err := s.scaled(ctx, ref)
+	if err != nil {
+		return api.Scale{}, err
 	}
 	rules, _ := s.fleet.Rules(rev.Agent)
 	said := s.fleet.Said(a.ID)
@@ -73,13 +84,9 @@ func (s *service) SetScale(ctx context.Context, ref string, req api.ScaleRequest
 	if err := fleet.CheckRequest(req); err != nil {
 		return api.Scale{}, err
 	}
-	a, err := s.state.Agent(ctx, ref)
+	a, rev, err := s.scaled(ctx, ref)
 	if err != nil {
 		return api.Scale{}, err
-	}
-	rev := s.deployer.Live(a.ID)
-	if rev == nil {
-		return api.Scale{}, fault.New(fault.Conflict, "agent %q has no revision in service, so nothing is scaled", a.Name)
 	}
 	said := fleet.With(s.fleet.Said(a.ID), req)
 	if err := s.fleet.Check(said, rev.Agent); err != nil {

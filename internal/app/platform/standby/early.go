@@ -27,7 +27,7 @@ func (s *Pools) SleepEarly(ctx context.Context, kept func(*deploy.Revision) bool
 	for _, p := range idle[:(len(idle)+3)/4] {
 		if p.tire() {
 			s.o.Machine.Drain(ctx, p.revision())
-			p.end(asleep, nil)
+			p.end(asleep)
 			slept++
 		}
 	}

@@ -92,10 +92,10 @@ func (p *place) begin(from phase) <-chan struct{} {
 }
 
 // end ends the change that was begun.
-func (p *place) end(in phase, err error) {
+func (p *place) end(in phase) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.phase, p.err = in, err
+	p.phase, p.err = in, nil
 	close(p.changed)
 }
 

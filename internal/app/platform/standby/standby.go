@@ -142,7 +142,7 @@ func (s *Pools) Start(ctx context.Context, rev *deploy.Revision) ([]agent.Callab
 			callables, err := s.o.Machine.Start(ctx, rev)
 			p.know(rev, callables)
 			if err != nil {
-				p.end(gone, nil)
+				p.end(gone)
 				s.remove(p)
 				return nil, err
 			}
@@ -180,7 +180,7 @@ func (s *Pools) Drain(ctx context.Context, rev *deploy.Revision) {
 		return
 	}
 	s.o.Machine.Drain(ctx, p.revision())
-	p.end(gone, nil)
+	p.end(gone)
 	s.remove(p)
 	s.o.OnGone(rev)
 }
@@ -350,7 +350,7 @@ func (s *Pools) Sleep(ctx context.Context, revisions []string) {
 			continue
 		}
 		s.o.Machine.Drain(ctx, p.revision())
-		p.end(asleep, nil)
+		p.end(asleep)
 		slept = true
 	}
 	if slept {
@@ -364,7 +364,7 @@ func (s *Pools) Dismiss(revision string) {
 	if p == nil || p.begin(asleep) != nil {
 		return
 	}
-	p.end(gone, nil)
+	p.end(gone)
 	s.remove(p)
 	s.o.OnGone(p.revision())
 }
