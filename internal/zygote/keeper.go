@@ -51,11 +51,23 @@ type Keeper struct {
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex // guards all that follows
-	current sandbox.Zygote
-	first   chan struct{} // closed when the first attempt at a zygote is over
+	current *held
+	attempt chan struct{} // closed when there is a zygote, or none could be made
 	resting bool          // no instance is wanted: the zygote may be frozen
 	forking int           // launches under way
 }
+
+// held is a zygote and how many forks it is asked for right now. One that was
+// replaced by a better one ends when it has answered them.
+type held struct {
+	sandbox.Zygote
+	asked   int
+	retired bool
+}
+
+// forkTries is how many zygotes in a row may end under one launch before it
+// starts plainly.
+const forkTries = 3
 
 // importLimit bounds how long the imports of a zygote may take.
 const importLimit = 2 * time.Minute
@@ -66,7 +78,7 @@ func NewKeeper(o Options) *Keeper {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	k := &Keeper{o: o, ctx: ctx, cancel: cancel, first: make(chan struct{})}
+	k := &Keeper{o: o, ctx: ctx, cancel: cancel, attempt: make(chan struct{})}
 	k.wg.Go(k.keep)
 	return k
 }
@@ -79,8 +91,7 @@ func (k *Keeper) Close() {
 
 // keep replaces the zygote whenever it has ended, with backoff.
 func (k *Keeper) keep() {
-	first := sync.OnceFunc(func() { close(k.first) })
-	defer first()
+	defer k.tried()
 	if !k.o.Driver.Capabilities().Fork {
 		return
 	}
@@ -91,14 +102,11 @@ func (k *Keeper) keep() {
 			k.o.Log.Warn("no zygote; instances start plainly", "error", err)
 		}
 		if err == nil {
-			if old := k.swap(z); old != nil { // a better one was made meanwhile, and not watched
-				old.Kill()
-			}
+			k.replace(z)
 			wait.Reset()
-		}
-		first()
-		if err == nil {
 			k.watch()
+		} else {
+			k.tried()
 		}
 		if !wait.Sleep(k.ctx) {
 			break
@@ -110,24 +118,49 @@ func (k *Keeper) keep() {
 	}
 }
 
+// tried says that the attempt at a zygote is over.
+func (k *Keeper) tried() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.endAttempt()
+}
+
+// endAttempt is tried with k.mu held.
+func (k *Keeper) endAttempt() {
+	select {
+	case <-k.attempt:
+	default:
+		close(k.attempt)
+	}
+}
+
 // watch returns when the current zygote, whichever that is by then, has ended.
 func (k *Keeper) watch() {
 	for {
-		z := k.Current()
+		z := k.holding()
 		if z == nil {
 			return
 		}
 		select {
 		case <-z.Done():
-			if k.Current() != z {
-				continue // it was replaced by a better one
-			}
-			k.swap(nil)
-			k.o.Log.Warn("the zygote ended and is replaced", "how", z.Exit().String())
-			return
+			k.lose(z)
 		case <-k.ctx.Done():
 			return
 		}
+	}
+}
+
+// lose notes that a zygote has ended: launches wait for its replacement.
+func (k *Keeper) lose(z *held) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.current != z {
+		return // it was replaced by a better one, or is known to have ended
+	}
+	k.current = nil
+	if k.ctx.Err() == nil {
+		k.attempt = make(chan struct{})
+		k.o.Log.Warn("the zygote ended and is replaced", "how", z.Exit().String())
 	}
 }
 
@@ -220,9 +253,7 @@ func (k *Keeper) improve() {
 		}
 		return
 	}
-	if old := k.swap(z); old != nil {
-		old.Kill()
-	}
+	k.replace(z)
 	if k.ctx.Err() != nil {
 		z.Kill()
 	}
@@ -230,18 +261,74 @@ func (k *Keeper) improve() {
 
 // Current returns the zygote that forks now, or nil.
 func (k *Keeper) Current() sandbox.Zygote {
+	if z := k.holding(); z != nil {
+		return z.Zygote
+	}
+	return nil
+}
+
+func (k *Keeper) holding() *held {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.current
 }
 
-func (k *Keeper) swap(z sandbox.Zygote) sandbox.Zygote {
+// replace makes z the zygote that forks. One that was before answers what it
+// is asked already and ends.
+func (k *Keeper) replace(z sandbox.Zygote) {
+	k.retire(k.swap(&held{Zygote: z}))
+}
+
+func (k *Keeper) retire(old *held) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if old == nil {
+		return
+	}
+	old.retired = true
+	if old.asked == 0 {
+		old.Kill()
+	}
+}
+
+func (k *Keeper) swap(z *held) *held {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	old := k.current
 	k.current = z
+	if z != nil {
+		k.endAttempt()
+	}
 	k.settle()
 	return old
+}
+
+// borrow returns the zygote to ask for a fork, which giveBack takes again. It
+// waits while one is made, and returns nil when none can be.
+func (k *Keeper) borrow(ctx context.Context) (*held, error) {
+	k.mu.Lock()
+	attempt := k.attempt
+	k.mu.Unlock()
+	select {
+	case <-attempt:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.current != nil {
+		k.current.asked++
+	}
+	return k.current, nil
+}
+
+func (k *Keeper) giveBack(z *held) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	z.asked--
+	if z.retired && z.asked == 0 {
+		z.Kill()
+	}
 }
 
 // Rest says that no instance is wanted for a while: the zygote is frozen, where
@@ -303,26 +390,30 @@ func (k *Keeper) settle() {
 // Launch makes the process of an instance, whose socket is sock, and says
 // whether it was forked.
 func (k *Keeper) Launch(ctx context.Context, token string, sock, stdout, stderr *os.File) (sandbox.Process, invocation.StartKind, error) {
-	select {
-	case <-k.first:
-	case <-ctx.Done():
-		return nil, "", ctx.Err()
-	}
 	k.rouse()
 	defer k.launched()
-	for range 2 { // once more when the zygote was just replaced
-		z := k.Current()
+	for range forkTries {
+		z, err := k.borrow(ctx)
+		if err != nil {
+			return nil, "", err
+		}
 		if z == nil {
 			break
 		}
 		p, err := z.Fork(ctx, token, sock, stdout, stderr)
+		k.giveBack(z)
 		if err == nil {
 			return p, invocation.Warm, nil
 		}
 		if ctx.Err() != nil {
 			return nil, "", ctx.Err()
 		}
-		k.o.Log.Warn("fork from the zygote", "error", err)
+		select {
+		case <-z.Done():
+			k.lose(z) // and ask its replacement: plain starts cost many times a fork
+		default:
+			k.o.Log.Warn("fork from the zygote", "error", err)
+		}
 	}
 	spec := k.o.Plain
 	spec.Env = append(slices.Clone(spec.Env), "RUNAGENT_TOKEN="+token)

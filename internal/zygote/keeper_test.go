@@ -25,6 +25,8 @@ type driver struct {
 	noFork   bool
 	made     chan *fake // gets each zygote at the end of its imports
 	begun    chan *fake // at their beginning, unless it is nil
+	asked    chan *fake // each that is asked to fork, unless it is nil; then it
+	answer   chan bool  // waits for this
 
 	mu     sync.Mutex
 	plains int
@@ -87,6 +89,15 @@ func (z *fake) Import(_ context.Context, modules []string) (sandbox.Imported, er
 }
 
 func (z *fake) Fork(context.Context, string, *os.File, *os.File, *os.File) (sandbox.Process, error) {
+	if z.d.asked != nil {
+		z.d.asked <- z
+		select {
+		case <-z.done:
+			return nil, errors.New("the zygote ended")
+		case <-z.d.answer:
+			return newFake(z.d), nil
+		}
+	}
 	select {
 	case <-z.done:
 		return nil, errors.New("the zygote ended")
@@ -257,5 +268,102 @@ func TestKeeperStartsPlainlyWhereItCanNotFork(t *testing.T) {
 	k := keeper(t, d, &list{})
 	if kind := launch(t, k); kind != invocation.Cold || d.plains != 1 {
 		t.Errorf("started %s with %d plain starts, want cold with one", kind, d.plains)
+	}
+}
+
+// launches makes n at once; their kinds come in the channel.
+func launches(t *testing.T, k *Keeper, n int) <-chan invocation.StartKind {
+	t.Helper()
+	kinds := make(chan invocation.StartKind, n)
+	for range n {
+		go func() {
+			_, kind, err := k.Launch(t.Context(), "token", nil, nil, nil)
+			if err != nil {
+				t.Error(err)
+			}
+			kinds <- kind
+		}()
+	}
+	return kinds
+}
+
+// TestKeeperLetsAZygoteAnswerBeforeItIsReplaced makes a better one in the midst
+// of forks: those that the first was asked for come from it.
+func TestKeeperLetsAZygoteAnswerBeforeItIsReplaced(t *testing.T) {
+	t.Parallel()
+	const n = 20
+	d := &driver{asked: make(chan *fake), answer: make(chan bool)}
+	k := keeper(t, d, &list{modules: []string{"json"}})
+	first := next(t, d)
+	kinds := launches(t, k, n)
+	for range n {
+		if z := <-d.asked; z != first {
+			t.Fatal("another zygote is asked")
+		}
+	}
+	k.Observe([]string{"json", "numpy"}, 1)
+	better := next(t, d)
+	for k.Current() != better {
+		runtime.Gosched()
+	}
+	for range n {
+		select {
+		case d.answer <- true:
+		case <-first.Done():
+			t.Fatal("it was ended while it was asked")
+		}
+	}
+	for range n {
+		if kind := <-kinds; kind != invocation.Warm {
+			t.Errorf("started %s, want warm", kind)
+		}
+	}
+	select {
+	case <-first.Done():
+	case <-time.After(10 * time.Second):
+		t.Error("the first zygote was kept")
+	}
+}
+
+// TestKeeperForksFromTheReplacement lets a zygote die under many launches: they
+// wait for the next one, because plain starts would cost many times as much.
+func TestKeeperForksFromTheReplacement(t *testing.T) {
+	t.Parallel()
+	const n = 20
+	d := &driver{asked: make(chan *fake), answer: make(chan bool)}
+	k := keeper(t, d, &list{modules: []string{"json"}})
+	first := next(t, d)
+	kinds := launches(t, k, n)
+	for range n {
+		<-d.asked
+	}
+	first.Kill()
+	next(t, d)
+	for range n {
+		<-d.asked
+		d.answer <- true
+	}
+	for range n {
+		if kind := <-kinds; kind != invocation.Warm {
+			t.Errorf("started %s, want warm", kind)
+		}
+	}
+	if d.plains != 0 {
+		t.Errorf("%d started plainly", d.plains)
+	}
+}
+
+// TestKeeperStartsPlainlyWhenZygotesDie gives up on forks that each end their
+// zygote.
+func TestKeeperStartsPlainlyWhenZygotesDie(t *testing.T) {
+	t.Parallel()
+	d := &driver{asked: make(chan *fake), answer: make(chan bool)}
+	k := keeper(t, d, &list{modules: []string{"json"}})
+	kinds := launches(t, k, 1)
+	for range forkTries {
+		(<-d.asked).Kill()
+	}
+	if kind := <-kinds; kind != invocation.Cold {
+		t.Errorf("started %s, want cold", kind)
 	}
 }
