@@ -1,5 +1,6 @@
 """Importing the agent's files: names, snapshot, entrypoints and failures."""
 
+import marshal
 import os
 import unittest
 
@@ -38,7 +39,46 @@ class SnapshotTest(Case):
         self.assertIn('File "%s", line 8, in fail' % main, trace)
         self.assertIn('raise ValueError("good line")', trace)
         self.assertNotIn("runagent_shim", trace)
-        self.assertFalse(os.path.exists(os.path.join(snapshot, "__pycache__")))
+        self.assertFalse(os.path.exists(os.path.join(directory, "__pycache__")))
+
+    def test_compiles_each_file_of_a_snapshot_once(self):
+        snapshot = self.folder(main="import helper\ndef word(): return helper.WORD", helper="WORD = 'first'")
+        directory = self.folder()
+        self.assertEqual(self.start(directory, snapshot, "word").call("word").value, "first")
+        compiled = os.path.join(snapshot, "__pycache__")
+        self.assertEqual(sorted(name.split(".")[0] for name in os.listdir(compiled)), ["helper", "main"])
+        of = {name.split(".")[0]: os.path.join(compiled, name) for name in os.listdir(compiled)}
+
+        def head(name):
+            with open(of[name], "rb") as file:
+                return file.read(16)
+
+        # What is compiled is used: here it is of another text with the head of this one.
+        other = compile("WORD = 'compiled'", os.path.join(directory, "helper.py"), "exec")
+        with open(of["helper"], "r+b") as file:
+            file.seek(16)
+            file.write(marshal.dumps(other))
+        self.assertEqual(self.start(directory, snapshot, "word").call("word").value, "compiled")
+        # But not for another folder, whose files have other paths,
+        elsewhere = self.folder()
+        self.assertEqual(self.start(elsewhere, snapshot, "word").call("word").value, "first")
+        # nor once the source is another,
+        with open(os.path.join(snapshot, "helper.py"), "w") as file:
+            file.write("WORD = 'fresh'")
+        self.assertEqual(self.start(elsewhere, snapshot, "word").call("word").value, "fresh")
+        # nor if it is broken: then it is mended.
+        for broken in (b"", b"short", head("helper"), head("helper") + b"\xff" * 40, head("helper") + marshal.dumps(7)):
+            with open(of["helper"], "wb") as file:
+                file.write(broken)
+            self.assertEqual(self.start(elsewhere, snapshot, "word").call("word").value, "fresh", broken)
+            self.assertGreater(os.path.getsize(of["helper"]), 60)
+        self.assertEqual(len(os.listdir(compiled)), 2)
+
+    def test_serves_a_snapshot_that_can_not_be_written(self):
+        snapshot = self.folder(main="def word(): return 'kept'")
+        with open(os.path.join(snapshot, "__pycache__"), "w"):
+            pass  # no folder can be made here, not even by root
+        self.assertEqual(self.start(self.folder(), snapshot, "word").call("word").value, "kept")
 
     def test_serves_the_snapshot_of_a_folder_that_is_gone(self):
         snapshot = self.folder(main="import helper, os\ndef look(): return [os.getcwd(), helper.WORD]", helper="WORD = 'kept'")
