@@ -72,30 +72,49 @@ type lane struct {
 	mu     sync.Mutex // held for a whole deploy; guards shares
 	shares []Share
 
-	queue   sync.Mutex // guards cancels
-	cancels map[*Revision]context.CancelCauseFunc
+	queue sync.Mutex // guards turns
+	turns map[*turn]struct{}
 }
 
-// enter makes a deploy one that interrupt ends; leave must be called.
-func (l *lane) enter(ctx context.Context, rev *Revision) (_ context.Context, leave func()) {
+// turn is a deploy that is under way or waits.
+type turn struct {
+	revs   []*Revision
+	cancel context.CancelCauseFunc
+}
+
+// enter makes a deploy of revs one that interrupt ends; leave must be called.
+func (l *lane) enter(ctx context.Context, revs ...*Revision) (_ context.Context, leave func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	t := &turn{revs, cancel}
 	l.queue.Lock()
 	defer l.queue.Unlock()
-	l.cancels[rev] = cancel
+	l.turns[t] = struct{}{}
 	return ctx, func() {
 		l.queue.Lock()
 		defer l.queue.Unlock()
-		delete(l.cancels, rev)
+		delete(l.turns, t)
 		cancel(nil)
 	}
+}
+
+// holds reports whether a deploy of a revision is under way or waits.
+func (l *lane) holds(revision string) bool {
+	l.queue.Lock()
+	defer l.queue.Unlock()
+	for t := range l.turns {
+		if slices.ContainsFunc(t.revs, func(rev *Revision) bool { return rev.ID == revision }) {
+			return true
+		}
+	}
+	return false
 }
 
 // interrupt ends the deploys that are under way or wait.
 func (l *lane) interrupt(why error) {
 	l.queue.Lock()
 	defer l.queue.Unlock()
-	for _, cancel := range l.cancels {
-		cancel(why)
+	for t := range l.turns {
+		t.cancel(why)
 	}
 }
 
@@ -273,6 +292,15 @@ func (x *Deployer) Adopt(rev *Revision, percent int) {
 // Shares returns the revisions that get an agent's calls.
 func (x *Deployer) Shares(agentID string) []Share { return x.o.Traffic.Shares(agentID) }
 
+// HasTraffic reports whether a revision gets calls that do not name it, or a
+// deploy is under way that may give it some.
+func (x *Deployer) HasTraffic(rev *Revision) bool {
+	if x.lane(rev.Agent.ID).holds(rev.ID) { // asked first: a deploy is over only after its switch
+		return true
+	}
+	return slices.ContainsFunc(x.Shares(rev.Agent.ID), func(s Share) bool { return s.ID == rev.ID })
+}
+
 // Live returns the revision that gets most of an agent's calls, or nil.
 func (x *Deployer) Live(agentID string) *Revision {
 	return x.o.Traffic.live(agentID)
@@ -307,7 +335,7 @@ func (x *Deployer) lane(agentID string) *lane {
 	defer x.mu.Unlock()
 	l := x.lanes[agentID]
 	if l == nil {
-		l = &lane{cancels: map[*Revision]context.CancelCauseFunc{}}
+		l = &lane{turns: map[*turn]struct{}{}}
 		x.lanes[agentID] = l
 	}
 	return l

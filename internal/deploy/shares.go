@@ -61,6 +61,14 @@ func fit(shares []Share, sum int) {
 	}
 }
 
+func revisions(shares []Share) []*Revision {
+	revs := make([]*Revision, len(shares))
+	for i, s := range shares {
+		revs[i] = s.Revision
+	}
+	return revs
+}
+
 // SameShares reports whether two traffics are the same.
 func SameShares(a, b []Share) bool {
 	return len(a) == len(b) && !slices.ContainsFunc(a, func(s Share) bool {
@@ -74,7 +82,7 @@ func SameShares(a, b []Share) bool {
 // returned.
 func (x *Deployer) Split(ctx context.Context, agentID string, shares, from []Share) (err error) {
 	l := x.lane(agentID)
-	ctx, leave := l.enter(ctx, shares[0].Revision)
+	ctx, leave := l.enter(ctx, revisions(shares)...)
 	defer leave()
 	l.mu.Lock()
 	defer l.mu.Unlock()

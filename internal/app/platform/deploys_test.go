@@ -30,8 +30,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // engineRoom is a machine on which every revision starts, unless it is told
 // otherwise, and every call succeeds.
 type engineRoom struct {
-	mu       sync.Mutex // guards startErr
+	mu       sync.Mutex // guards all that follows
 	startErr error
+	used     func(revision string) // told of each look at what one does, if it is not nil
 }
 
 func (e *engineRoom) Build(context.Context, *deploy.Revision) (deploy.Environment, error) {
@@ -46,7 +47,13 @@ func (e *engineRoom) Start(context.Context, *deploy.Revision) ([]agent.Callable,
 
 func (e *engineRoom) Drain(context.Context, *deploy.Revision) {}
 
-func (e *engineRoom) Usage(string) (instance.Usage, bool) {
+func (e *engineRoom) Usage(revision string) (instance.Usage, bool) {
+	e.mu.Lock()
+	used := e.used
+	e.mu.Unlock()
+	if used != nil {
+		used(revision)
+	}
 	return instance.Usage{Instances: 1, Wanted: 1, SyncSlots: 64, AsyncSlots: 1000}, true
 }
 

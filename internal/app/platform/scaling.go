@@ -14,7 +14,7 @@ import (
 
 // scale makes what keeps revisions at the sizes that their loads ask for.
 func (s *service) scale(ctx context.Context, e fleet.Engine) (err error) {
-	s.fleet, err = fleet.New(ctx, fleet.Options{Standby: s.standby, Engine: e, State: s.state, Idle: s.o.Idle, Memory: s.memory, HasTraffic: s.hasTraffic})
+	s.fleet, err = fleet.New(ctx, fleet.Options{Standby: s.standby, Engine: e, State: s.state, Idle: s.o.Idle, Memory: s.memory, HasTraffic: s.deployer.HasTraffic})
 	if err != nil {
 		return err
 	}

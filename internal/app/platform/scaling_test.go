@@ -7,6 +7,7 @@ import (
 
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/fault"
+	"github.com/runagent/runagent/internal/invocation"
 )
 
 func TestScaleIsKept(t *testing.T) {
@@ -74,6 +75,38 @@ func TestScaleRefusesWhatCanNotBe(t *testing.T) {
 	}
 	if _, err := h.Scale(t.Context(), "nobody"); fault.CodeOf(err) != fault.AgentNotFound {
 		t.Errorf("unknown: %v", err)
+	}
+}
+
+// What gets calls inherits instances just before: then it is sent to sleep.
+func TestTrafficThatComesBackKeepsItsRevision(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	digest := h.upload("Bot", "")
+	h.deploy("bot", digest, nil)
+	two := h.await(h.Deploy(t.Context(), "bot", api.DeployRequest{Digest: digest, Traffic: ptr(0)}))
+	asleep := false
+	h.room.mu.Lock()
+	h.room.used = func(revision string) {
+		h.room.mu.Lock()
+		mine := revision == two.ID && !asleep
+		asleep = asleep || mine
+		h.room.mu.Unlock()
+		if mine {
+			h.fleet.Sleep(t.Context(), []string{two.ID})
+		}
+	}
+	h.room.mu.Unlock()
+	if _, err := h.SetTraffic(t.Context(), "bot", api.TrafficRequest{Traffic: []api.TrafficWish{{Revision: "2", Percent: 100}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.standby.Invoke(t.Context(), invocation.Call{Revision: two.ID}, nil); err != nil {
+		t.Error(err)
+	}
+	h.room.mu.Lock()
+	defer h.room.mu.Unlock()
+	if !asleep {
+		t.Error("it was not sent to sleep")
 	}
 }
 

@@ -92,11 +92,6 @@ func (s *service) visit(ctx context.Context, a state.Agent, revision string) (*i
 	return v.byID[kept.ID], nil
 }
 
-// hasTraffic reports whether a revision gets calls that do not name it.
-func (s *service) hasTraffic(rev *deploy.Revision) bool {
-	return slices.ContainsFunc(s.traffic.Shares(rev.Agent.ID), func(share deploy.Share) bool { return share.ID == rev.ID })
-}
-
 // Traffic implements control.Traffic.
 func (s *service) Traffic(ctx context.Context, ref string) (api.Traffic, error) {
 	a, err := s.state.Agent(ctx, ref)

@@ -42,7 +42,8 @@ type Options struct {
 	Engine  Engine
 	State   *state.DB
 	Memory  Memory
-	// HasTraffic reports whether a revision gets calls that do not name it.
+	// HasTraffic reports whether a revision gets calls that do not name it, or a
+	// deploy is under way that may give it some.
 	HasTraffic func(*deploy.Revision) bool
 	// Idle is how long an agent without calls stays awake unless its owner says
 	// otherwise.
@@ -257,9 +258,7 @@ func (f *Fleet) Sleep(ctx context.Context, revisions []string) {
 	}
 	f.o.Standby.Sleep(ctx, revisions)
 	for _, rev := range visitors {
-		if !f.o.HasTraffic(rev) { // a deploy may have given it some meanwhile
-			f.o.Standby.Dismiss(rev.ID)
-		}
+		f.o.Standby.Dismiss(rev.ID, func() bool { return f.o.HasTraffic(rev) })
 	}
 }
 

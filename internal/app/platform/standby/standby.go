@@ -105,11 +105,11 @@ func (s *Pools) place(revision string) *place {
 	return s.places[revision]
 }
 
-// put makes the place of rev, unless there is one that still stands.
+// put makes the place of rev, unless there is one that is not gone.
 func (s *Pools) put(rev *deploy.Revision) *place {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.places[rev.ID]; p != nil {
+	if p := s.places[rev.ID]; p != nil && !p.is(gone) {
 		return p
 	}
 	p := &place{id: rev.ID, rev: rev, lastUsed: s.o.Now(), idle: make(chan struct{}, 1), callables: rev.Callables}
@@ -358,10 +358,15 @@ func (s *Pools) Sleep(ctx context.Context, revisions []string) {
 	}
 }
 
-// Dismiss forgets a revision that is asleep and will get no more calls.
-func (s *Pools) Dismiss(revision string) {
+// Dismiss forgets a revision that is asleep, unless it is wanted: a Start that
+// was not wanted yet when that was asked makes it a new place.
+func (s *Pools) Dismiss(revision string, wanted func() bool) {
 	p := s.place(revision)
 	if p == nil || p.begin(asleep) != nil {
+		return
+	}
+	if wanted() {
+		p.end(asleep)
 		return
 	}
 	p.end(gone)

@@ -336,6 +336,27 @@ func TestARevisionThatComesBackIsNotEnded(t *testing.T) {
 	}
 }
 
+func TestOnlyWhatSleepsUnwantedIsDismissed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	wanted, unwanted := func() bool { return true }, func() bool { return false }
+	f.Adopt(revision("r1"))
+	f.Dismiss("r1", wanted)
+	if _, err := f.call("r1"); err != nil {
+		t.Errorf("what is wanted was dismissed: %v", err)
+	}
+	f.Dismiss("r1", unwanted)
+	if _, err := f.call("r1"); err != nil {
+		t.Errorf("what is awake was dismissed: %v", err)
+	}
+	f.Sleep(t.Context(), []string{"r1"})
+	f.Dismiss("r1", unwanted)
+	if got := <-f.gone; got != "r1" || f.Has("r1") {
+		t.Errorf("gone is %s", got)
+	}
+	f.Dismiss("r1", unwanted)
+}
+
 func TestDrainEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
