@@ -62,16 +62,17 @@ func (p *place) known() []agent.Callable {
 	return p.callables
 }
 
-// callBack ends the drain of a place that is still awake.
+// callBack ends the drain of a place whose end has not begun. It reports whether
+// there was one and the place is awake.
 func (p *place) callBack() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.draining || p.phase != awake {
+	if !p.draining || p.phase != awake && p.phase != asleep {
 		return false
 	}
 	p.draining = false
 	close(p.revived)
-	return true
+	return p.phase == awake
 }
 
 // begin begins a change of a place that is in the given phase, and returns

@@ -336,6 +336,43 @@ func TestARevisionThatComesBackIsNotEnded(t *testing.T) {
 	}
 }
 
+func TestARevisionThatComesBackAsleepIsNotEnded(t *testing.T) {
+	t.Parallel()
+	for name, back := range map[string]func(f *fixture){
+		"started": func(f *fixture) {
+			if _, err := f.Start(f.t.Context(), revision("r1")); err != nil {
+				f.t.Error(err)
+			}
+		},
+		"adopted": func(f *fixture) { f.Adopt(revision("r1")) },
+		"visited": func(f *fixture) {
+			if !f.Visit("r1") {
+				f.t.Error("it has no place that stays")
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.o.Linger = time.Hour // until it is called back
+			f.Adopt(revision("r1"))
+			drained := make(chan struct{})
+			go func() {
+				f.Drain(t.Context(), revision("r1"))
+				close(drained)
+			}()
+			f.awaitDrain("r1")
+			back(f)
+			f.NoMoreCalls() // a drain that goes on ends now
+			<-drained
+			if _, err := f.call("r1"); err != nil {
+				t.Error(err)
+			}
+			f.heard("start r1")
+		})
+	}
+}
+
 func TestOnlyWhatSleepsUnwantedIsDismissed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
