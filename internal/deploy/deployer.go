@@ -97,6 +97,17 @@ func (l *lane) enter(ctx context.Context, revs ...*Revision) (_ context.Context,
 	}
 }
 
+// serving returns the revision with the given ID that gets calls, or nil. l.mu is
+// held.
+func (l *lane) serving(revision string) *Revision {
+	for _, s := range l.shares {
+		if s.ID == revision {
+			return s.Revision
+		}
+	}
+	return nil
+}
+
 // holds reports whether a deploy of a revision is under way or waits.
 func (l *lane) holds(revision string) bool {
 	l.queue.Lock()
@@ -150,25 +161,39 @@ type Part struct {
 }
 
 // DeployPart brings rev into service for a part of its agent's calls. The other
-// revisions keep the rest.
+// revisions keep the rest. Where rev has some already, only its part changes.
 func (x *Deployer) DeployPart(ctx context.Context, rev *Revision, part Part) error {
 	l := x.lane(rev.Agent.ID)
 	ctx, leave := l.enter(ctx, rev)
 	defer leave()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := x.raise(ctx, rev); err != nil {
-		return err
+	to := Split{AgentID: rev.Agent.ID}
+	if up := l.serving(rev.ID); up != nil { // by a deploy that this one waited for
+		rev = up
+	} else {
+		if err := x.raise(ctx, rev); err != nil {
+			return err
+		}
+		to.Fresh = []*Revision{rev}
 	}
-	to := Split{AgentID: rev.Agent.ID, Shares: WithShare(l.shares, rev, part.Percent), Fresh: []*Revision{rev}}
+	to.Shares = WithShare(l.shares, rev, part.Percent)
 	if part.CanaryUntil != nil && len(to.Shares) > 1 {
 		to.CanaryUntil = part.CanaryUntil()
 	}
 	if err := x.swap(ctx, l, to); err != nil {
-		x.drain(rev)
-		return x.fail(ctx, rev, fmt.Errorf("switch: %w", causeOf(ctx, err)))
+		return x.undo(ctx, to.Fresh, fmt.Errorf("switch: %w", causeOf(ctx, err)))
 	}
 	return nil
+}
+
+// undo ends revisions that have come up for a change which failed.
+func (x *Deployer) undo(ctx context.Context, fresh []*Revision, why error) error {
+	for _, rev := range fresh {
+		x.drain(rev)
+		_ = x.fail(ctx, rev, why)
+	}
+	return why
 }
 
 // raise takes rev through the steps until it may get calls.

@@ -92,23 +92,17 @@ func (x *Deployer) Split(ctx context.Context, agentID string, shares, from []Sha
 	shares = slices.Clone(shares)
 	split := Split{AgentID: agentID, Shares: shares}
 	for i, s := range shares {
-		if at := slices.IndexFunc(l.shares, func(o Share) bool { return o.ID == s.ID }); at >= 0 {
-			shares[i].Revision = l.shares[at].Revision
+		if up := l.serving(s.ID); up != nil {
+			shares[i].Revision = up
 			continue
 		}
 		if err := x.raise(ctx, s.Revision); err != nil {
-			for _, rev := range split.Fresh {
-				x.drain(rev)
-			}
-			return fmt.Errorf("revision %d: %w", s.Number, err)
+			return x.undo(ctx, split.Fresh, fmt.Errorf("revision %d: %w", s.Number, err))
 		}
 		split.Fresh = append(split.Fresh, s.Revision)
 	}
 	if err := x.swap(ctx, l, split); err != nil {
-		for _, rev := range split.Fresh {
-			x.drain(rev)
-		}
-		return err
+		return x.undo(ctx, split.Fresh, fmt.Errorf("switch: %w", causeOf(ctx, err)))
 	}
 	return nil
 }
