@@ -29,7 +29,8 @@ const (
 	spared = 0.05
 	// startTakes is what a start is counted for until it has ended and can be seen.
 	startTakes = 48 << 20
-	// cheap is how long a look may take that is taken at each start.
+	// cheap is how long a look may take that is taken at each start; a longer one
+	// is when those since the last may have filled what was left.
 	cheap = 50 * time.Millisecond
 	// admitWithin is how long a start waits for others.
 	admitWithin = 10 * time.Second
@@ -64,6 +65,8 @@ type Watch struct {
 	mu       sync.Mutex    // guards all that follows; one looks, and makes room, at a time
 	took     time.Duration // of the last look, making room left out
 	missing  int64         // when making room did not help
+	unseen   int64         // starts since the last look that can't have been in it
+	gap      int64         // what was left then until room must be made
 	starting int64
 	ended    chan struct{} // closed, and made anew, when a start has ended
 }
@@ -79,9 +82,7 @@ func NewWatch(o Options) *Watch {
 // Run watches until ctx ends.
 func (w *Watch) Run(ctx context.Context) error {
 	for {
-		began := time.Now()
-		w.Look(ctx)
-		pause := time.NewTimer(max(lookEvery, lookShare*time.Since(began)))
+		pause := time.NewTimer(max(lookEvery, lookShare*w.Look(ctx)))
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
@@ -91,11 +92,13 @@ func (w *Watch) Run(ctx context.Context) error {
 	}
 }
 
-// Look looks once, and makes room if it must.
-func (w *Watch) Look(ctx context.Context) {
+// Look looks once, and makes room if it must. It returns how long the look
+// took: making room, which may take long, is left out.
+func (w *Watch) Look(ctx context.Context) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.look(ctx)
+	return w.took
 }
 
 // look is Look with w.mu held. Starts that can't be seen yet count.
@@ -108,18 +111,20 @@ func (w *Watch) look(ctx context.Context) {
 	left, total := w.o.Free()
 	left -= w.starting * startTakes
 	limit, spare := float64(w.o.Limit), int64(spared*float64(total))
-	missing := func(part float64, freed int64) int64 {
-		short := used - freed - int64(part*limit)
+	short := func(part float64, freed int64) int64 {
+		by := used - freed - int64(part*limit)
 		if total > 0 {
-			short = max(short, spare-left-freed)
+			by = max(by, spare-left-freed)
 		}
-		return max(0, short)
+		return by
 	}
-	if w.missing = missing(full, 0); w.missing == 0 {
+	w.unseen, w.gap, w.missing = 0, -short(full, 0), 0
+	if w.gap >= 0 {
 		return
 	}
-	freed := w.o.Machine.MakeRoom(ctx, missing(roomy, 0))
-	w.missing = missing(full, freed)
+	freed := w.o.Machine.MakeRoom(ctx, short(roomy, 0))
+	w.gap = -short(full, freed)
+	w.missing = max(0, -w.gap)
 	w.o.Log.Info("memory is short", "used_bytes", used, "limit_bytes", w.o.Limit, "free_bytes", left, "freed_bytes", freed)
 }
 
@@ -158,7 +163,8 @@ func (w *Watch) try(ctx context.Context) (ended <-chan struct{}, admitted bool) 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.starting++
-	if w.took < cheap {
+	w.unseen++
+	if w.took < cheap || w.unseen*startTakes > w.gap {
 		w.look(ctx)
 	}
 	if w.missing == 0 {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/runagent/runagent/internal/fault"
 )
@@ -150,4 +152,71 @@ func TestAContainerHasLessThanItsMachine(t *testing.T) {
 	if got := contained(t.TempDir(), 8*gib); got != 8*gib {
 		t.Errorf("without groups: %d", got)
 	}
+}
+
+// slow is a box that takes its time, of a clock that is the test's.
+type slow struct {
+	box
+	looks, makes time.Duration // how long these take
+	looked       int
+}
+
+func (s *slow) UsedMemory() int64 {
+	s.looked++
+	<-time.After(s.looks)
+	return s.box.UsedMemory()
+}
+
+func (s *slow) MakeRoom(ctx context.Context, bytes int64) int64 {
+	<-time.After(s.makes)
+	return s.box.MakeRoom(ctx, bytes)
+}
+
+func TestAMachineIsSoonLookedAtAgainAfterRoomWasMade(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{box: box{used: 10 * gib, spare: 10 * gib}, makes: 10 * time.Second}
+		w := NewWatch(Options{Machine: s, Limit: 10 * gib, Log: slog.New(slog.DiscardHandler), Free: func() (int64, int64) { return 0, 0 }})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- w.Run(ctx) }()
+		<-time.After(s.makes + lookEvery + time.Millisecond)
+		synctest.Wait()
+		if s.looked != 2 {
+			t.Errorf("a second after room was made it was looked %d times, want 2", s.looked)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestStartsAreCountedWhereALookIsDear(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{box: box{used: 8 * gib, spare: 8 * gib}, looks: time.Second}
+		w := NewWatch(Options{Machine: s, Limit: 10 * gib, Log: slog.New(slog.DiscardHandler), Free: func() (int64, int64) { return 0, 0 }})
+		start := func() {
+			t.Helper()
+			done, err := w.Admit(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.used += startTakes
+			done()
+		}
+		w.Look(t.Context())
+		// There are 1,024 MiB up to where room is made, for 21 starts of 48.
+		for range 21 {
+			start()
+		}
+		if s.looked != 1 || len(s.asked) > 0 {
+			t.Errorf("it was looked %d times and asked for %d, want one look", s.looked, s.asked)
+		}
+		start()
+		if s.looked != 2 || len(s.asked) != 1 {
+			t.Errorf("it was looked %d times and asked for %d, want a look that makes room", s.looked, s.asked)
+		}
+	})
 }
