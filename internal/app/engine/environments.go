@@ -174,9 +174,11 @@ func (e *environments) retain(n *zygote.Keeper) {
 		}
 	}
 	e.mu.Unlock()
+	var ends sync.WaitGroup
 	for _, other := range old {
-		other.Close()
+		ends.Go(other.Close)
 	}
+	ends.Wait()
 }
 
 // collectEvery is how often environments are looked for that nobody uses.

@@ -41,13 +41,41 @@ func (z *noZygote) Import(context.Context, []string) (sandbox.Imported, error) {
 	return sandbox.Imported{}, nil
 }
 
+// herd is a driver whose zygotes end once all of them were killed.
+type herd struct {
+	noProcesses
+	left sync.WaitGroup
+	done chan struct{}
+}
+
+func newHerd(size int) *herd {
+	h := &herd{done: make(chan struct{})}
+	h.left.Add(size)
+	go func() {
+		h.left.Wait()
+		close(h.done)
+	}()
+	return h
+}
+
+func (h *herd) StartZygote(context.Context, sandbox.Spec) (sandbox.Zygote, error) {
+	return &ofHerd{noZygote: noZygote{done: h.done}, herd: h}, nil
+}
+
+type ofHerd struct {
+	noZygote
+	herd *herd
+}
+
+func (z *ofHerd) Kill() { z.once.Do(z.herd.left.Done) }
+
 // newTestEnvironments are of agents that need no requirements; no process is
 // started.
-func newTestEnvironments(t *testing.T) *environments {
+func newTestEnvironments(t *testing.T, driver sandbox.Driver) *environments {
 	t.Helper()
 	home := t.TempDir()
 	b, _ := newTestLogbook(t, newPath(t))
-	e := newEnvironments(Options{Home: home, Deployed: true, Logs: b, Log: slog.New(slog.DiscardHandler)}, noProcesses{})
+	e := newEnvironments(Options{Home: home, Deployed: true, Logs: b, Log: slog.New(slog.DiscardHandler)}, driver)
 	e.built["k"] = &python.Interpreter{Path: "/nowhere/python", Version: python.Version{Major: 3, Minor: 11}}
 	t.Cleanup(func() {
 		if err := e.close(); err != nil {
@@ -57,21 +85,27 @@ func newTestEnvironments(t *testing.T) *environments {
 	return e
 }
 
-func TestZygotesUsedLongestAgoGoFirst(t *testing.T) {
-	t.Parallel()
-	e := newTestEnvironments(t)
-	var revs []*deploy.Revision
-	for i := range 4 {
-		rev := &deploy.Revision{
+// warmed are so many revisions, each with a zygote of its own.
+func warmed(t *testing.T, e *environments, n int) []*deploy.Revision {
+	t.Helper()
+	revs := make([]*deploy.Revision, n)
+	for i := range revs {
+		revs[i] = &deploy.Revision{
 			ID: fmt.Sprint("r", i), Environment: deploy.Environment{Key: "k"},
 			Agent: &agent.Agent{ID: fmt.Sprint("a", i), Dir: t.TempDir(), Manifest: &agent.Manifest{}},
 		}
-		e.zygotes(rev)
-		for !e.warm(rev) {
+		e.zygotes(revs[i])
+		for !e.warm(revs[i]) {
 			runtime.Gosched()
 		}
-		revs = append(revs, rev)
 	}
+	return revs
+}
+
+func TestZygotesUsedLongestAgoGoFirst(t *testing.T) {
+	t.Parallel()
+	e := newTestEnvironments(t, noProcesses{})
+	revs := warmed(t, e, 4)
 	e.zygotes(revs[1]) // used again
 	e.rest(revs[:1])
 	if all, frozen := e.count(); all != 4 || frozen != 3 {
@@ -97,6 +131,28 @@ func TestZygotesUsedLongestAgoGoFirst(t *testing.T) {
 		if freed, _ := e.evict(revs[:1], step.bytes); freed != step.freed || warm() != step.left {
 			t.Errorf("%d bytes came back and %q are left, want %d and %q", freed, warm(), step.freed, step.left)
 		}
+	}
+}
+
+func TestZygotesEndAllAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*environments){
+		"to make room": func(e *environments) {
+			if _, ended := e.evict(nil, 60e6); ended != 3 {
+				t.Errorf("%d zygotes were ended, want 3", ended)
+			}
+		},
+		"with the platform": func(e *environments) { e.retain(nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newTestEnvironments(t, newHerd(3))
+			warmed(t, e, 3)
+			end(e)
+			if all, _ := e.count(); all != 0 {
+				t.Errorf("%d zygotes are left", all)
+			}
+		})
 	}
 }
 

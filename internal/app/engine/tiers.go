@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/runagent/runagent/internal/deploy"
@@ -57,6 +58,7 @@ func (e *environments) evict(needed []*deploy.Revision, bytes int64) (freed int6
 		}
 		return a.used.Compare(b.used)
 	})
+	var ends sync.WaitGroup // all at once: a process must be scheduled to end
 	for _, one := range order {
 		if freed >= bytes {
 			break
@@ -65,10 +67,11 @@ func (e *environments) evict(needed []*deploy.Revision, bytes int64) (freed int6
 		if size == 0 || !e.drop(one.key, one.keeper) {
 			continue
 		}
-		one.Close()
+		ends.Go(one.Close)
 		freed += size
 		ended++
 	}
+	ends.Wait()
 	return freed, ended
 }
 
