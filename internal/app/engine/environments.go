@@ -230,11 +230,11 @@ func (e *environments) close() error {
 func (e *environments) memory(rev *deploy.Revision, in *python.Interpreter) *importMemory {
 	key := python.ImportKey(rev.Agent.ID, rev.Environment.Key, in.Version)
 	m := &importMemory{store: e.imports, key: key, log: e.log}
-	list, err := e.imports.Load(key)
+	list, known, err := e.imports.Load(key)
 	if err != nil {
 		e.log.Warn("import list not read", "error", err)
 	}
-	m.list = list
+	m.list, m.known, m.kept = list, known, known
 	m.first = func() python.ImportList {
 		list, err := python.NewInspector(in.Path, e.o.Shim).FirstList(context.Background(), rev.Agent.Dir, rev.Agent.Manifest.Entrypoints)
 		if err != nil {
@@ -260,16 +260,18 @@ type importMemory struct {
 	first func() python.ImportList
 	log   *slog.Logger
 
-	mu   sync.Mutex // guards list
-	list python.ImportList
+	mu    sync.Mutex // guards all that follows
+	list  python.ImportList
+	known bool // also of an agent that imports nothing
+	kept  bool // on the disk
 }
 
 // Wanted implements zygote.Memory.
 func (m *importMemory) Wanted() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.list.Modules) == 0 {
-		m.list.Modules = m.first().Modules
+	if !m.known {
+		m.list.Modules, m.known = m.first().Modules, true
 	}
 	return m.list.Wanted()
 }
@@ -279,8 +281,8 @@ func (m *importMemory) Learn(modules []string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	list, changed := m.list.Learn(modules)
-	if changed {
-		m.list = list
+	if changed || !m.kept { // a start after this one need not look at the sources
+		m.list, m.known = list, true
 		m.save()
 	}
 	return changed
@@ -299,9 +301,11 @@ func (m *importMemory) Exclude(module, why string) bool {
 }
 
 func (m *importMemory) save() {
-	if err := m.store.Save(m.key, m.list); err != nil {
+	err := m.store.Save(m.key, m.list)
+	if err != nil {
 		m.log.Warn("import list not kept", "error", err)
 	}
+	m.kept = err == nil
 }
 
 var (

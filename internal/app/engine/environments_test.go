@@ -156,6 +156,35 @@ func TestZygotesEndAllAtOnce(t *testing.T) {
 	}
 }
 
+func TestWhatAnAgentImportsIsKnownToLaterStarts(t *testing.T) {
+	t.Parallel()
+	e := newTestEnvironments(t, noProcesses{})
+	rev := &deploy.Revision{Environment: deploy.Environment{Key: "k"}, Agent: &agent.Agent{ID: "a", Manifest: &agent.Manifest{}}}
+	looks := 0
+	start := func(loads ...string) []string {
+		m := e.memory(rev, e.built["k"])
+		m.first = func() python.ImportList {
+			looks++
+			return python.ImportList{}
+		}
+		wanted := m.Wanted()
+		m.Learn(loads)
+		return wanted
+	}
+	for range 3 {
+		if wanted := start(); len(wanted) > 0 {
+			t.Errorf("a zygote of an agent that imports nothing imports %q", wanted)
+		}
+	}
+	if looks != 1 {
+		t.Errorf("the sources were looked at %d times, want once", looks)
+	}
+	start("json")
+	if wanted := start("json"); len(wanted) != 1 || looks != 1 {
+		t.Errorf("after json was seen a zygote imports %q, and the sources were looked at %d times", wanted, looks)
+	}
+}
+
 func TestVariables(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]bool{"OPENAI_API_KEY": true, "db_password": true, "MOOD": false, "Token": true} {

@@ -129,21 +129,20 @@ func ImportKey(agentID, environment string, version Version) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// Load returns the list kept under key. One that is absent or can't be read
-// as a list is empty: it is learned again.
-func (s *ImportStore) Load(key string) (ImportList, error) {
+// Load returns the list kept under key, and whether there is one. One that
+// can't be read as a list is none: it is learned again.
+func (s *ImportStore) Load(key string) (list ImportList, kept bool, err error) {
 	text, err := os.ReadFile(s.path(key))
 	if errors.Is(err, fs.ErrNotExist) {
-		return ImportList{}, nil
+		return ImportList{}, false, nil
 	}
 	if err != nil {
-		return ImportList{}, fmt.Errorf("read import list: %w", err)
+		return ImportList{}, false, fmt.Errorf("read import list: %w", err)
 	}
-	var list ImportList
 	if json.Unmarshal(text, &list) != nil {
-		return ImportList{}, nil //nolint:nilerr // learned again, as the doc says
+		return ImportList{}, false, nil //nolint:nilerr // learned again, as the doc says
 	}
-	return list, nil
+	return list, true, nil
 }
 
 // Save keeps list under key. A crash leaves the old or the new list whole.

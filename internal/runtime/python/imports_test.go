@@ -57,22 +57,22 @@ func TestImportStore(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
 	store, key := NewImportStore(home), ImportKey("agent", "sha256:1", Version{3, 11, 7})
-	if list, err := store.Load(key); err != nil || len(list.Modules) != 0 {
-		t.Errorf("Load of nothing = %+v, %v", list, err)
+	if list, kept, err := store.Load(key); err != nil || kept || len(list.Modules) != 0 {
+		t.Errorf("Load of nothing = %+v, %v, %v", list, kept, err)
 	}
 	want := ImportList{Modules: []string{"a", "b"}, Excluded: map[string]string{"c": "why"}}
 	if err := store.Save(key, want); err != nil {
 		t.Fatal(err)
 	}
-	got, err := NewImportStore(home).Load(key)
-	if err != nil || !slices.Equal(got.Modules, want.Modules) || got.Excluded["c"] != "why" {
-		t.Errorf("Load = %+v, %v, want %+v", got, err, want)
+	got, kept, err := NewImportStore(home).Load(key)
+	if err != nil || !kept || !slices.Equal(got.Modules, want.Modules) || got.Excluded["c"] != "why" {
+		t.Errorf("Load = %+v, %v, %v, want %+v", got, kept, err, want)
 	}
 	for _, other := range []string{
 		ImportKey("agent2", "sha256:1", Version{3, 11, 7}), ImportKey("agent", "sha256:2", Version{3, 11, 7}),
 		ImportKey("agent", "sha256:1", Version{3, 12, 1}),
 	} {
-		if list, _ := store.Load(other); other == key || len(list.Modules) != 0 {
+		if list, _, _ := store.Load(other); other == key || len(list.Modules) != 0 {
 			t.Errorf("key %s shares the list of %s", other, key)
 		}
 	}
@@ -82,7 +82,7 @@ func TestImportStoreLoadsGarbageAsEmpty(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
 	write(t, filepath.Join(home, "imports", "k.json"), `{"modules": "cut o`)
-	if list, err := NewImportStore(home).Load("k"); err != nil || len(list.Modules) != 0 {
+	if list, kept, err := NewImportStore(home).Load("k"); err != nil || kept || len(list.Modules) != 0 {
 		t.Errorf("Load = %+v, %v, want an empty list", list, err)
 	}
 }
@@ -101,7 +101,7 @@ func TestImportStoreSavesWhole(t *testing.T) {
 			if err := store.Save("k", long); err != nil {
 				t.Error(err)
 			}
-			if list, err := store.Load("k"); err != nil || len(list.Modules) != 2000 {
+			if list, _, err := store.Load("k"); err != nil || len(list.Modules) != 2000 {
 				t.Errorf("Load while others save = %d modules, %v", len(list.Modules), err)
 			}
 		})
