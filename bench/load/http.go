@@ -35,12 +35,13 @@ func NewHTTP(addr string) *HTTP {
 	return &HTTP{addr: addr, in: make([]byte, 0, 64<<10), stale: staleAfter}
 }
 
-// Post returns the bytes of a POST of JSON.
-func Post(host, path, accept string, body []byte) []byte {
+// Post returns the bytes of a POST of JSON, with further header lines such as
+// "Authorization: Bearer KEY".
+func Post(host, path string, body []byte, header ...string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n", path, host)
-	if accept != "" {
-		fmt.Fprintf(&b, "Accept: %s\r\n", accept)
+	for _, line := range header {
+		fmt.Fprintf(&b, "%s\r\n", line)
 	}
 	fmt.Fprintf(&b, "Content-Length: %d\r\n\r\n", len(body))
 	b.Write(body)

@@ -58,7 +58,7 @@ func TestHTTPReadsEveryForm(t *testing.T) {
 	h := NewHTTP(addr)
 	defer h.Close()
 	for _, want := range []string{"first", "second", "third", "fourth", ""} {
-		body, _, err := h.Call(&Shot{Wire: Post(addr, "/", "", []byte("{}"))})
+		body, _, err := h.Call(&Shot{Wire: Post(addr, "/", []byte("{}"))})
 		if err != nil || string(body) != want {
 			t.Fatalf("Call = %q, %v; want %q", body, err, want)
 		}
@@ -84,7 +84,7 @@ func TestHTTPLeavesStaleConnections(t *testing.T) {
 		want  int32
 	}{{time.Hour, 1}, {time.Hour, 1}, {0, 2}} {
 		h.stale = step.stale
-		if _, _, err := h.Call(&Shot{Wire: Post(addr, "/", "", []byte("{}"))}); err != nil {
+		if _, _, err := h.Call(&Shot{Wire: Post(addr, "/", []byte("{}"))}); err != nil {
 			t.Fatal(err)
 		}
 		if got := opened.Load(); got != step.want {
@@ -132,7 +132,7 @@ func TestHTTPSpeaksToARealServer(t *testing.T) {
 	big := bytes.Repeat([]byte("0123456789"), 100_000)
 	for range 3 {
 		began := time.Now()
-		body, timing, err := h.Call(&Shot{Wire: Post(addr, "/path", "text/event-stream", big), First: []byte("789012")})
+		body, timing, err := h.Call(&Shot{Wire: Post(addr, "/path", big, "Accept: text/event-stream"), First: []byte("789012")})
 		if err != nil || !bytes.Equal(body, big) {
 			t.Fatalf("Call = %d bytes, %v; want %d", len(body), err, len(big))
 		}
@@ -154,7 +154,7 @@ func TestSendLeavesInTheMiddle(t *testing.T) {
 	defer server.Close()
 	addr := strings.TrimPrefix(server.URL, "http://")
 	h := NewHTTP(addr)
-	if err := h.Send(Post(addr, "/", "", nil), []byte("first")); err != nil {
+	if err := h.Send(Post(addr, "/", nil), []byte("first")); err != nil {
 		t.Fatal(err)
 	}
 	h.Close()

@@ -29,11 +29,11 @@ type Dialect interface {
 
 // httpShot posts body and looks for the result or the items in the answer.
 func httpShot(addr, path, body string, c *Call, want string, items []string) *load.Shot {
-	accept := ""
+	var header []string
 	if c.Items != nil {
-		accept = "text/event-stream"
+		header = append(header, "Accept: text/event-stream")
 	}
-	s := &load.Shot{Wire: load.Post(addr, path, accept, []byte(body)), Check: contains(want)}
+	s := &load.Shot{Wire: load.Post(addr, path, []byte(body), header...), Check: contains(want)}
 	if c.Items != nil {
 		s.Check, s.First = containsInOrder(items), marker(items[0])
 	}
@@ -218,7 +218,7 @@ func (Compat) Shot(addr string, c *Call) *load.Shot {
 	body := fmt.Sprintf(`{"entrypoint_tag":%q,"input_args":[],"input_kwargs":%s}`, tag(c), c.Args)
 	if c.Items == nil {
 		return &load.Shot{
-			Wire:  load.Post(addr, "/api/v1/agents/bench/run", "", []byte(body)),
+			Wire:  load.Post(addr, "/api/v1/agents/bench/run", []byte(body)),
 			Check: containsEscaped(c.Want),
 		}
 	}

@@ -29,6 +29,7 @@ const patience = 2 * time.Minute
 // host is a platform in a folder of its own.
 type host struct {
 	dir, program string
+	key          string // of the administrator
 	cmd          *exec.Cmd
 	client       *runagent.Client
 }
@@ -81,7 +82,8 @@ func (h *host) start(ctx context.Context, args ...string) (time.Duration, error)
 			return 0, err
 		}
 		go func() { _, _ = io.Copy(io.Discard, out) }() // ends with the process
-		h.client, err = runagent.New(found[1], runagent.Options{APIKey: strings.TrimSpace(string(text)), UserAgent: "bench"})
+		h.key = strings.TrimSpace(string(text))
+		h.client, err = runagent.New(found[1], runagent.Options{APIKey: h.key, UserAgent: "bench"})
 		return took, err
 	}
 	return 0, errors.Join(fmt.Errorf("the platform did not become ready: see %s", log.Name()), h.cmd.Wait(), ctx.Err())

@@ -1,6 +1,7 @@
 // Command platform measures a platform as its operator meets it: many deploys
-// in a row under load, many agents that sleep, starts, and what a deploy takes.
-// It builds the program, and needs nothing but Python.
+// in a row under load, many agents that sleep, starts, what a deploy takes, load
+// that jumps, and what the platform costs beside a server of one agent. It
+// builds the program, and needs nothing but Python.
 package main
 
 import (
@@ -18,16 +19,19 @@ import (
 // options of the command line.
 type options struct {
 	agents, deploys, calls, rate int
+	clients, rounds              int
 	memory                       string
 	requirements, imports        string
 }
 
 // measurements by name; each returns an error when a target was missed.
 var measurements = map[string]func(context.Context, options, io.Writer) error{
-	"deploys": deploys,
-	"asleep":  asleep,
-	"warm":    warm,
-	"deploy":  deployTimes,
+	"deploys":  deploys,
+	"asleep":   asleep,
+	"warm":     warm,
+	"deploy":   deployTimes,
+	"spike":    spike,
+	"overhead": overhead,
 }
 
 func main() {
@@ -37,6 +41,8 @@ func main() {
 	flags.IntVar(&o.deploys, "deploys", 500, "deploys: how many in a row")
 	flags.IntVar(&o.rate, "rate", 200, "deploys: calls per second meanwhile")
 	flags.IntVar(&o.calls, "calls", 50, "warm: how many starts")
+	flags.IntVar(&o.clients, "clients", 200, "spike: how many at once")
+	flags.IntVar(&o.rounds, "rounds", 9, "overhead: how many windows of each server")
 	flags.StringVar(&o.memory, "max-memory", "80%", "what agents may take")
 	flags.StringVar(&o.requirements, "requirements", "langgraph langchain-openai", "deploy: the packages of the heavy agent")
 	flags.StringVar(&o.imports, "imports", "langgraph.graph langchain_openai", "deploy: what it imports")
