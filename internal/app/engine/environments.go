@@ -2,12 +2,15 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"os"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/build"
@@ -26,6 +29,7 @@ type environments struct {
 	imports *python.ImportStore
 	builder *build.Builder
 	log     *slog.Logger
+	finding singleflight.Group
 
 	mu      sync.Mutex // guards all that follows
 	found   map[python.FindOptions]*python.Interpreter
@@ -76,22 +80,38 @@ func (e *environments) find(ctx context.Context, a *agent.Agent) (*python.Interp
 	if e.o.Deployed {
 		o.VirtualEnv, o.Dir = "", ""
 	}
+	if in := e.known(o); in != nil {
+		return in, nil
+	}
+	// Many ask at once after a start of the platform. Their contexts end with it.
+	asked, err, _ := e.finding.Do(fmt.Sprintf("%q", o), func() (any, error) {
+		if in := e.known(o); in != nil {
+			return in, nil
+		}
+		in, err := python.Find(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.found[o] = in
+		return in, nil
+	})
+	in, _ := asked.(*python.Interpreter)
+	return in, err
+}
+
+// known is what was found before, unless that is gone.
+func (e *environments) known(o python.FindOptions) *python.Interpreter {
 	e.mu.Lock()
 	in := e.found[o]
 	e.mu.Unlock()
 	if in != nil {
 		if _, err := os.Stat(in.Path); err == nil {
-			return in, nil
+			return in
 		}
 	}
-	in, err := python.Find(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	e.mu.Lock()
-	e.found[o] = in
-	e.mu.Unlock()
-	return in, nil
+	return nil
 }
 
 // withRequirements returns base with the agent's requirements, unless the

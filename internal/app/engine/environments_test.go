@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
@@ -182,6 +184,31 @@ func TestWhatAnAgentImportsIsKnownToLaterStarts(t *testing.T) {
 	start("json")
 	if wanted := start("json"); len(wanted) != 1 || looks != 1 {
 		t.Errorf("after json was seen a zygote imports %q, and the sources were looked at %d times", wanted, looks)
+	}
+}
+
+func TestAnInterpreterIsAskedOnceByAllThatWakeAtOnce(t *testing.T) {
+	t.Parallel()
+	e := newTestEnvironments(t, noProcesses{})
+	e.o.Python = filepath.Join(t.TempDir(), "python")
+	script := "#!/bin/sh\necho asked >> \"$0.log\"\nprintf 'cpython\\n3 11 7\\n\\n/usr\\n/usr\\n/usr\\nlinux\\n'\n"
+	if err := os.WriteFile(e.o.Python, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var callers sync.WaitGroup
+	together := make(chan struct{})
+	for range 16 {
+		callers.Go(func() {
+			<-together
+			if in, err := e.find(t.Context(), &agent.Agent{Manifest: &agent.Manifest{}}); err != nil || in.Path != e.o.Python {
+				t.Errorf("found %+v, %v", in, err)
+			}
+		})
+	}
+	close(together)
+	callers.Wait()
+	if asked, err := os.ReadFile(e.o.Python + ".log"); err != nil || string(asked) != "asked\n" {
+		t.Errorf("the interpreter was %q, %v, want once", asked, err)
 	}
 }
 
