@@ -55,10 +55,7 @@ func spike(ctx context.Context, o options, talk io.Writer) error {
 	seen := h.watchSizes(ctx, "busy")
 	rush, seconds := h.rush(o.clients, shot)
 	sizes, unseen := seen()
-	settled := len(seconds)
-	for settled > 0 && seconds[settled-1].calls > 0 && seconds[settled-1].p95 <= limit {
-		settled--
-	}
+	settled := settledAfter(seconds, limit)
 	for i, s := range seconds {
 		fmt.Fprintf(talk, "  second %2d: %4d calls begun, p95 %.1f ms\n", i+1, s.calls, float64(s.p95.Microseconds())/1000)
 	}
@@ -80,6 +77,16 @@ func spike(ctx context.Context, o options, talk io.Writer) error {
 type second struct {
 	calls int
 	p95   time.Duration
+}
+
+// settledAfter is how many seconds it took until p95 was within limit and stayed
+// so. A second in which no call began is one in which all were waiting.
+func settledAfter(seconds []second, limit time.Duration) int {
+	after := len(seconds)
+	for after > 0 && seconds[after-1].calls > 0 && seconds[after-1].p95 <= limit {
+		after--
+	}
+	return after
 }
 
 // rush lets that many clients call at once, and says how each second went.
