@@ -83,12 +83,13 @@ func (e *environments) find(ctx context.Context, a *agent.Agent) (*python.Interp
 	if in := e.known(o); in != nil {
 		return in, nil
 	}
-	// Many ask at once after a start of the platform. Their contexts end with it.
-	asked, err, _ := e.finding.Do(fmt.Sprintf("%q", o), func() (any, error) {
+	// Many ask at once after a start of the platform. None of them is refused
+	// because another one gave up.
+	asked := e.finding.DoChan(fmt.Sprintf("%q", o), func() (any, error) {
 		if in := e.known(o); in != nil {
 			return in, nil
 		}
-		in, err := python.Find(ctx, o)
+		in, err := python.Find(context.WithoutCancel(ctx), o)
 		if err != nil {
 			return nil, err
 		}
@@ -97,8 +98,13 @@ func (e *environments) find(ctx context.Context, a *agent.Agent) (*python.Interp
 		e.found[o] = in
 		return in, nil
 	})
-	in, _ := asked.(*python.Interpreter)
-	return in, err
+	select {
+	case got := <-asked:
+		in, _ := got.Val.(*python.Interpreter)
+		return in, got.Err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // known is what was found before, unless that is gone.

@@ -2,12 +2,14 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/runagent/runagent/internal/agent"
@@ -209,6 +211,47 @@ func TestAnInterpreterIsAskedOnceByAllThatWakeAtOnce(t *testing.T) {
 	callers.Wait()
 	if asked, err := os.ReadFile(e.o.Python + ".log"); err != nil || string(asked) != "asked\n" {
 		t.Errorf("the interpreter was %q, %v, want once", asked, err)
+	}
+}
+
+// TestOneThatGivesUpTakesNoInterpreterFromOthers ends the context of the first
+// of two callers while the interpreter has not answered.
+func TestOneThatGivesUpTakesNoInterpreterFromOthers(t *testing.T) {
+	t.Parallel()
+	e := newTestEnvironments(t, noProcesses{})
+	e.o.Python = filepath.Join(t.TempDir(), "python")
+	script := "#!/bin/sh\nread go < \"$0.go\"\nprintf 'cpython\\n3 11 7\\n\\n/usr\\n/usr\\n/usr\\nlinux\\n'\n"
+	if err := os.WriteFile(e.o.Python, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(e.o.Python+".go", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	find := func(ctx context.Context) <-chan error {
+		found := make(chan error, 1)
+		go func() {
+			_, err := e.find(ctx, &agent.Agent{Manifest: &agent.Manifest{}})
+			found <- err
+		}()
+		return found
+	}
+	ctx, giveUp := context.WithCancel(t.Context())
+	first := find(ctx)
+	answer, err := os.OpenFile(e.o.Python+".go", os.O_WRONLY, 0) // waits until it is asked
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := find(t.Context())
+	giveUp()
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Errorf("the first got %v, want that it was canceled", err)
+	}
+	if _, err := answer.WriteString("now\n"); err != nil {
+		t.Error(err)
+	}
+	answer.Close()
+	if err := <-second; err != nil {
+		t.Errorf("the second got %v", err)
 	}
 }
 
