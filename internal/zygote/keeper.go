@@ -65,6 +65,14 @@ type held struct {
 	retired bool
 }
 
+// endUnasked ends one that was replaced and is asked for nothing. The keeper's
+// mu is held.
+func (z *held) endUnasked() {
+	if z.retired && z.asked == 0 {
+		z.Kill()
+	}
+}
+
 // forkTries is how many zygotes in a row may end under one launch before it
 // starts plainly.
 const forkTries = 3
@@ -112,9 +120,10 @@ func (k *Keeper) keep() {
 			break
 		}
 	}
-	if z := k.swap(nil); z != nil {
+	if z := k.holding(); z != nil {
 		z.Kill()
 		<-z.Done()
+		k.lose(z)
 	}
 }
 
@@ -276,31 +285,16 @@ func (k *Keeper) holding() *held {
 // replace makes z the zygote that forks. One that was before answers what it
 // is asked already and ends.
 func (k *Keeper) replace(z sandbox.Zygote) {
-	k.retire(k.swap(&held{Zygote: z}))
-}
-
-func (k *Keeper) retire(old *held) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if old == nil {
-		return
-	}
-	old.retired = true
-	if old.asked == 0 {
-		old.Kill()
-	}
-}
-
-func (k *Keeper) swap(z *held) *held {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	old := k.current
-	k.current = z
-	if z != nil {
-		k.endAttempt()
-	}
+	k.current = &held{Zygote: z}
+	k.endAttempt()
 	k.settle()
-	return old
+	if old != nil {
+		old.retired = true
+		old.endUnasked()
+	}
 }
 
 // borrow returns the zygote to ask for a fork, which giveBack takes again. It
@@ -326,9 +320,7 @@ func (k *Keeper) giveBack(z *held) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	z.asked--
-	if z.retired && z.asked == 0 {
-		z.Kill()
-	}
+	z.endUnasked()
 }
 
 // Rest says that no instance is wanted for a while: the zygote is frozen, where

@@ -287,6 +287,16 @@ func launches(t *testing.T, k *Keeper, n int) <-chan invocation.StartKind {
 	return kinds
 }
 
+// wantWarm looks at n launches.
+func wantWarm(t *testing.T, kinds <-chan invocation.StartKind, n int) {
+	t.Helper()
+	for range n {
+		if kind := <-kinds; kind != invocation.Warm {
+			t.Errorf("started %s, want warm", kind)
+		}
+	}
+}
+
 // TestKeeperLetsAZygoteAnswerBeforeItIsReplaced makes a better one in the midst
 // of forks: those that the first was asked for come from it.
 func TestKeeperLetsAZygoteAnswerBeforeItIsReplaced(t *testing.T) {
@@ -313,11 +323,7 @@ func TestKeeperLetsAZygoteAnswerBeforeItIsReplaced(t *testing.T) {
 			t.Fatal("it was ended while it was asked")
 		}
 	}
-	for range n {
-		if kind := <-kinds; kind != invocation.Warm {
-			t.Errorf("started %s, want warm", kind)
-		}
-	}
+	wantWarm(t, kinds, n)
 	select {
 	case <-first.Done():
 	case <-time.After(10 * time.Second):
@@ -343,11 +349,7 @@ func TestKeeperForksFromTheReplacement(t *testing.T) {
 		<-d.asked
 		d.answer <- true
 	}
-	for range n {
-		if kind := <-kinds; kind != invocation.Warm {
-			t.Errorf("started %s, want warm", kind)
-		}
-	}
+	wantWarm(t, kinds, n)
 	if d.plains != 0 {
 		t.Errorf("%d started plainly", d.plains)
 	}
