@@ -27,15 +27,12 @@ const (
 // asleep deploys many agents, lets all sleep, and calls each once: at first
 // those the platform has zygotes of, then, after a restart, those it has not.
 func asleep(ctx context.Context, o options, talk io.Writer) error {
-	h, err := newHost(ctx)
+	args := []string{"--idle-timeout", "2s", "--max-memory", o.memory}
+	h, err := newHost(ctx, args...)
 	if err != nil {
 		return err
 	}
 	defer h.close()
-	args := []string{"--idle-timeout", "2s", "--max-memory", o.memory}
-	if _, err := h.start(ctx, args...); err != nil {
-		return err
-	}
 	began := time.Now()
 	if err := h.deployMany(ctx, o.agents); err != nil {
 		return err

@@ -24,14 +24,11 @@ const (
 
 // deploys deploys one agent again and again while it is called.
 func deploys(ctx context.Context, o options, talk io.Writer) error {
-	h, err := newHost(ctx)
+	h, err := newHost(ctx, "--max-memory", o.memory)
 	if err != nil {
 		return err
 	}
 	defer h.close()
-	if _, err := h.start(ctx, "--max-memory", o.memory); err != nil {
-		return err
-	}
 	deploy := func(n int) (*api.Revision, error) {
 		dir, err := h.agent("busy", map[string]string{"main.py": fmt.Sprintf("def main():\n    return %d\n", n)})
 		if err != nil {

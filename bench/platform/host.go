@@ -34,8 +34,9 @@ type host struct {
 	client       *runagent.Client
 }
 
-// newHost builds the program and makes the folder; close removes it.
-func newHost(ctx context.Context) (*host, error) {
+// newHost builds the program, makes the folder, which close removes, and starts
+// the platform with args.
+func newHost(ctx context.Context, args ...string) (*host, error) {
 	dir, err := os.MkdirTemp("", "runagent-bench-*")
 	if err != nil {
 		return nil, err
@@ -44,6 +45,10 @@ func newHost(ctx context.Context) (*host, error) {
 	build := exec.CommandContext(ctx, "go", "build", "-o", h.program, "./cmd/runagent")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, errors.Join(fmt.Errorf("build the program: %w\n%s", err, out), os.RemoveAll(dir))
+	}
+	if _, err := h.start(ctx, args...); err != nil {
+		h.close()
+		return nil, err
 	}
 	return h, nil
 }
@@ -62,31 +67,39 @@ func (h *host) start(ctx context.Context, args ...string) (time.Duration, error)
 	defer log.Close()
 	h.cmd.Stderr = log
 	h.cmd.Env = append(os.Environ(), "HOME="+h.dir)
-	out, err := h.cmd.StdoutPipe()
+	began := time.Now()
+	url, err := listen(h.cmd, readyLine)
+	if err != nil {
+		return 0, errors.Join(fmt.Errorf("the platform did not become ready: see %s", log.Name()), err, ctx.Err())
+	}
+	took := time.Since(began)
+	text, err := os.ReadFile(key)
 	if err != nil {
 		return 0, err
 	}
-	began := time.Now()
-	if err := h.cmd.Start(); err != nil {
-		return 0, err
+	h.key = strings.TrimSpace(string(text))
+	h.client, err = runagent.New(url, runagent.Options{APIKey: h.key, UserAgent: "bench"})
+	return took, err
+}
+
+// listen starts a server and returns its address, which stands in the first
+// line of its output that fits ready.
+func listen(cmd *exec.Cmd, ready *regexp.Regexp) (string, error) {
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", err
 	}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		found := readyLine.FindStringSubmatch(lines.Text())
-		if found == nil {
-			continue
+		if found := ready.FindStringSubmatch(lines.Text()); found != nil {
+			go func() { _, _ = io.Copy(io.Discard, out) }() // ends with the process
+			return found[1], nil
 		}
-		took := time.Since(began)
-		text, err := os.ReadFile(key)
-		if err != nil {
-			return 0, err
-		}
-		go func() { _, _ = io.Copy(io.Discard, out) }() // ends with the process
-		h.key = strings.TrimSpace(string(text))
-		h.client, err = runagent.New(found[1], runagent.Options{APIKey: h.key, UserAgent: "bench"})
-		return took, err
 	}
-	return 0, errors.Join(fmt.Errorf("the platform did not become ready: see %s", log.Name()), h.cmd.Wait(), ctx.Err())
+	return "", errors.Join(errors.New("it ended before it told its address"), cmd.Wait())
 }
 
 // stop ends the platform.

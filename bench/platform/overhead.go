@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -36,14 +35,11 @@ const (
 // overhead loads the same agent on a platform, with a key, and on a server of its
 // own, without one, in turns.
 func overhead(ctx context.Context, o options, talk io.Writer) error {
-	h, err := newHost(ctx)
+	h, err := newHost(ctx, "--max-memory", o.memory)
 	if err != nil {
 		return err
 	}
 	defer h.close()
-	if _, err := h.start(ctx, "--max-memory", o.memory); err != nil {
-		return err
-	}
 	if err := h.deployOne(ctx, "echo", echo); err != nil {
 		return err
 	}
@@ -103,20 +99,9 @@ func (h *host) serve(ctx context.Context, dir string) (addr string, stop func() 
 	cmd.Env = append(os.Environ(), "HOME="+h.dir, "RUNAGENT_HOME="+filepath.Join(h.dir, "home"), "NO_COLOR=1")
 	var said strings.Builder
 	cmd.Stderr = &said
-	out, err := cmd.StdoutPipe()
+	addr, err = listen(cmd, servingLine)
 	if err != nil {
-		return "", nil, err
+		return "", nil, errors.Join(fmt.Errorf("serve did not become ready: %w\n%s", err, said.String()), ctx.Err())
 	}
-	if err := cmd.Start(); err != nil {
-		return "", nil, err
-	}
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if found := servingLine.FindStringSubmatch(lines.Text()); found != nil {
-			go func() { _, _ = io.Copy(io.Discard, out) }() // ends with the process
-			return found[1], func() error { return errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Wait()) }, nil
-		}
-	}
-	err = cmd.Wait()
-	return "", nil, errors.Join(fmt.Errorf("serve did not become ready: %w\n%s", err, said.String()), ctx.Err())
+	return addr, func() error { return errors.Join(cmd.Process.Signal(syscall.SIGTERM), cmd.Wait()) }, nil
 }

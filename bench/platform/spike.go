@@ -27,14 +27,11 @@ const (
 // spike calls an agent by one client, then by many at once. No call may fail,
 // and the second from which p95 stays as before must come soon.
 func spike(ctx context.Context, o options, talk io.Writer) error {
-	h, err := newHost(ctx)
+	h, err := newHost(ctx, "--max-memory", o.memory)
 	if err != nil {
 		return err
 	}
 	defer h.close()
-	if _, err := h.start(ctx, "--max-memory", o.memory); err != nil {
-		return err
-	}
 	if err := h.deployOne(ctx, "busy", waits); err != nil {
 		return err
 	}

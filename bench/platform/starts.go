@@ -18,15 +18,11 @@ import (
 // warm lets a trivial agent sleep and wakes it, again and again, and starts it
 // from nothing after restarts.
 func warm(ctx context.Context, o options, talk io.Writer) error {
-	h, err := newHost(ctx)
+	h, err := newHost(ctx, "--idle-timeout", "200ms")
 	if err != nil {
 		return err
 	}
 	defer h.close()
-	args := []string{"--idle-timeout", "200ms"}
-	if _, err := h.start(ctx, args...); err != nil {
-		return err
-	}
 	dir, err := h.agent("sleepy", map[string]string{"main.py": trivial})
 	if err != nil {
 		return err
@@ -64,9 +60,6 @@ func deployTimes(ctx context.Context, o options, talk io.Writer) error {
 		return err
 	}
 	defer h.close()
-	if _, err := h.start(ctx); err != nil {
-		return err
-	}
 	var took []time.Duration
 	for n := range 10 {
 		dir, err := h.agent("light", map[string]string{"main.py": fmt.Sprintf("def main():\n    return %d\n", n)})
