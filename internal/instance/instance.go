@@ -26,6 +26,8 @@ const (
 	// maxResult bounds one payload from an instance, its own limit aside:
 	// a stream item or result is refused by the shim well below it.
 	maxResult = 64 << 20
+	// maxModules bounds one list of modules, many times what the largest agents load.
+	maxModules = 16 << 20
 	// graceAfterCancel is how long user code may take to end once canceled.
 	graceAfterCancel = 5 * time.Second
 	// graceForOthers is how long the calls beside a stuck one may go on.
@@ -51,6 +53,7 @@ type Instance struct {
 	logs      func(invocation.LogLine)
 	onFree    func(slotKind) // a slot of the kind became free
 	onAnswer  func()         // it answered a ping after a cancel: no longer in doubt
+	onModules func([]string) // its calls have loaded these
 	grace     time.Duration
 
 	mu     sync.Mutex // guards all that follows
@@ -68,6 +71,8 @@ type Instance struct {
 	pongs atomic.Int64
 	ended chan struct{} // closed when the process and the reader have ended
 	wg    sync.WaitGroup
+
+	modules wire.Joint // of MODULES; the reader's
 }
 
 // Callables returns the entrypoints as the instance reported them.
@@ -374,6 +379,8 @@ func (in *Instance) handle(fr *wire.Reader, f *wire.Frame) error {
 			in.onAnswer()
 		}
 		return nil
+	case wire.Modules:
+		return in.handleModules(fr, f)
 	case wire.Chunk, wire.Chunks, wire.Result, wire.Error:
 	default:
 		return nil // of a newer shim
@@ -402,6 +409,20 @@ func (in *Instance) handle(fr *wire.Reader, f *wire.Frame) error {
 	}
 	in.mu.Unlock()
 	in.onFree(c.slot)
+	return nil
+}
+
+// handleModules passes on what calls have loaded.
+func (in *Instance) handleModules(fr *wire.Reader, f *wire.Frame) error {
+	payload, ok, err := in.modules.Add(fr, f, maxModules)
+	if !ok || err != nil {
+		return err
+	}
+	var names []string
+	if err := json.Unmarshal(payload, &names); err != nil {
+		return fmt.Errorf("decode MODULES frame: %w", err)
+	}
+	in.onModules(names)
 	return nil
 }
 

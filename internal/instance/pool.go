@@ -47,6 +47,10 @@ type Spec struct {
 	OnLog func(invocation.LogLine)
 	// OnReady is told what each new instance reported; may be nil.
 	OnReady func(Readiness)
+	// OnModules is told which modules from outside the folder the calls on an
+	// instance have loaded since it was ready, each once; may be nil. It must
+	// not block for long.
+	OnModules func([]string)
 	// OnStart is told how each start went and how long it took; may be nil.
 	OnStart func(kind invocation.StartKind, took time.Duration, err error)
 	// OnQueue is told of each call that has to wait for a slot; may be nil.
@@ -229,6 +233,11 @@ func (p *Pool) startOne(ctx context.Context) (*seat, error) {
 		launcher: p.s.Launcher, admission: p.admission, logs: p.s.OnLog, grace: p.s.Grace, memory: p.s.Memory,
 		onFree:   func(k slotKind) { p.release(st, k) },
 		onAnswer: func() { p.trust(st) },
+		onModules: func(names []string) {
+			if p.s.OnModules != nil {
+				p.s.OnModules(names)
+			}
+		},
 	})
 	if err == nil || p.ctx.Err() == nil {
 		p.s.OnStart(kind, time.Since(st.since), err)

@@ -38,6 +38,8 @@ func (m *memory) Learn(modules []string) bool {
 	m.modules = modules
 	return changed
 }
+func (m *memory) LearnLater([]string) bool    { return false }
+func (m *memory) ForgetLater(string) bool     { return false }
 func (m *memory) Exclude(string, string) bool { return false }
 
 // pythonPool serves one file of real Python through the real shim.
@@ -154,6 +156,20 @@ func TestPythonInstanceCarriesLongPayloadsBesideShortOnes(t *testing.T) {
 		}
 	}
 	wg.Wait()
+}
+
+func TestPythonInstanceTellsWhatCallsLoad(t *testing.T) {
+	t.Parallel()
+	told := make(chan []string, 8)
+	p, _ := pythonPool(t, "def main():\n    import wave\n    return 1\n", plain("main"), func(s *Spec) {
+		s.OnModules = func(names []string) { told <- names }
+	})
+	if out, err := invoke(t, p, "main", `{}`); err != nil || out != "1" {
+		t.Fatalf("main: %s, %v", out, err)
+	}
+	if names := within(t, told, "word of what was loaded"); !slices.Contains(names, "wave") {
+		t.Errorf("told of %q, not of wave", names)
+	}
 }
 
 func TestPythonInstanceDeathIsToldAndMended(t *testing.T) {

@@ -30,6 +30,7 @@ type startOptions struct {
 	logs      func(invocation.LogLine)
 	onFree    func(slotKind)
 	onAnswer  func()
+	onModules func([]string)
 	grace     time.Duration
 	memory    int64
 }
@@ -45,7 +46,7 @@ func start(ctx context.Context, o startOptions) (*Instance, invocation.StartKind
 	defer theirs.Close()
 	in := &Instance{
 		ID: strings.ToLower(token[:8]), conn: ours, admission: o.admission, logs: o.logs,
-		onFree: o.onFree, onAnswer: o.onAnswer, grace: o.grace,
+		onFree: o.onFree, onAnswer: o.onAnswer, onModules: o.onModules, grace: o.grace,
 		out: wire.NewOutbox(ours), calls: map[uint32]*inflight{}, ended: make(chan struct{}), closing: make(chan struct{}),
 	}
 	outR, outW, err := os.Pipe()

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,18 +17,6 @@ import (
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/sandbox"
 )
-
-// Memory knows what a zygote should import, also from earlier runs of the server.
-type Memory interface {
-	// Wanted are the modules to import, in order.
-	Wanted() []string
-	// Learn takes what a ready instance had loaded from outside its folder and
-	// reports whether Wanted is different now.
-	Learn(modules []string) bool
-	// Exclude leaves a module out of Wanted from now on and reports whether
-	// that is new.
-	Exclude(module, why string) bool
-}
 
 // Options configures a Keeper. Driver, Zygote, Plain and Memory are needed.
 type Options struct {
@@ -55,14 +42,24 @@ type Keeper struct {
 	attempt chan struct{} // closed when there is a zygote, or none could be made
 	resting bool          // no instance is wanted: the zygote may be frozen
 	forking int           // launches under way
+	due     bool          // a better zygote comes, with what calls have loaded
+	// lastNews is when they last had loaded something, lastDue when the last
+	// zygote for it was begun.
+	lastNews, lastDue time.Time
 }
 
 // held is a zygote and how many forks it is asked for right now. One that was
 // replaced by a better one ends when it has answered them.
 type held struct {
-	sandbox.Zygote
+	made
 	asked   int
 	retired bool
+}
+
+// made is a zygote and what it was told to import.
+type made struct {
+	sandbox.Zygote
+	imports []string
 }
 
 // endUnasked ends one that was replaced and is asked for nothing. The keeper's
@@ -175,27 +172,28 @@ func (k *Keeper) lose(z *held) {
 
 // make starts a zygote with all imports that fork safely. An import that
 // leaves something behind which a fork would break costs one zygote, once.
-func (k *Keeper) make() (sandbox.Zygote, error) {
+func (k *Keeper) make() (made, error) {
+	failed := false
 	for range 20 {
 		z, err := k.startZygote()
 		if err != nil {
-			return nil, err
+			return made{}, err
 		}
+		wanted := k.o.Memory.Wanted()
 		ctx, cancel := context.WithTimeout(k.ctx, importLimit)
-		got, err := z.Import(ctx, k.o.Memory.Wanted())
+		got, err := z.Import(ctx, wanted)
 		cancel()
-		if err != nil {
-			z.Kill()
-			<-z.Done()
-			return nil, err
-		}
-		if !k.exclude(got.Excluded) {
-			return z, nil
+		if err == nil && !k.exclude(got.Excluded) {
+			return made{z, wanted}, nil
 		}
 		z.Kill()
 		<-z.Done()
+		if err != nil && failed && !k.forgetLater(err) {
+			return made{}, err
+		}
+		failed = err != nil
 	}
-	return nil, errors.New("too many imports are unsafe to fork after")
+	return made{}, errors.New("too many imports are unsafe to fork after")
 }
 
 func (k *Keeper) startZygote() (sandbox.Zygote, error) {
@@ -220,54 +218,6 @@ func (k *Keeper) startZygote() (sandbox.Zygote, error) {
 	return z, nil
 }
 
-// exclude remembers polluting imports; it reports whether there are new ones.
-func (k *Keeper) exclude(list []sandbox.Excluded) bool {
-	found := false
-	for _, e := range list {
-		if !e.Polluted || !k.o.Memory.Exclude(e.Module, e.Why) {
-			continue
-		}
-		found = true
-		level := "info"
-		if strings.HasPrefix(e.Why, "imports ") {
-			level = "debug" // another line says of what
-		}
-		k.o.OnLog(invocation.LogLine{
-			Time: time.Now().UTC(), Stream: "system", Level: level, Instance: "zygote",
-			Text: fmt.Sprintf("module %s is imported after the fork, not before: %s", e.Module, e.Why),
-		})
-	}
-	return found
-}
-
-// Observe tells what a ready instance had loaded from outside its folder; the
-// first inherited ones it had from its zygote. When there are others that a
-// zygote should have, a better one is made in the background.
-func (k *Keeper) Observe(modules []string, inherited int) {
-	if k.ctx.Err() != nil || !k.o.Memory.Learn(modules) || k.Current() == nil {
-		return
-	}
-	wanted := k.o.Memory.Wanted()
-	if slices.ContainsFunc(modules[min(inherited, len(modules)):], func(m string) bool { return slices.Contains(wanted, m) }) {
-		k.wg.Go(k.improve)
-	}
-}
-
-// improve replaces the zygote by one with the imports wanted now.
-func (k *Keeper) improve() {
-	z, err := k.make()
-	if err != nil {
-		if k.ctx.Err() == nil {
-			k.o.Log.Warn("the better zygote could not be made", "error", err)
-		}
-		return
-	}
-	k.replace(z)
-	if k.ctx.Err() != nil {
-		z.Kill()
-	}
-}
-
 // Current returns the zygote that forks now, or nil.
 func (k *Keeper) Current() sandbox.Zygote {
 	if z := k.holding(); z != nil {
@@ -284,11 +234,11 @@ func (k *Keeper) holding() *held {
 
 // replace makes z the zygote that forks. One that was before answers what it
 // is asked already and ends.
-func (k *Keeper) replace(z sandbox.Zygote) {
+func (k *Keeper) replace(z made) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	old := k.current
-	k.current = &held{Zygote: z}
+	k.current = &held{made: z}
 	k.endAttempt()
 	k.settle()
 	if old != nil {

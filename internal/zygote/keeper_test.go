@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -22,6 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // driver makes zygotes that exist only in the test.
 type driver struct {
 	pollutes string // the module whose import pollutes
+	kills    string // the module whose import ends the zygote
 	noFork   bool
 	made     chan *fake // gets each zygote at the end of its imports
 	begun    chan *fake // at their beginning, unless it is nil
@@ -84,6 +86,9 @@ func (z *fake) Import(_ context.Context, modules []string) (sandbox.Imported, er
 	if slices.Contains(modules, z.d.pollutes) {
 		return sandbox.Imported{Excluded: []sandbox.Excluded{{Module: z.d.pollutes, Why: "it left a thread", Polluted: true}}}, nil
 	}
+	if slices.Contains(modules, z.d.kills) {
+		return sandbox.Imported{}, errors.New("the zygote ended")
+	}
 	z.d.made <- z
 	return sandbox.Imported{Count: len(modules)}, nil
 }
@@ -113,13 +118,14 @@ func (z *fake) Fork(context.Context, string, *os.File, *os.File, *os.File) (sand
 type list struct {
 	mu       sync.Mutex
 	modules  []string
+	later    []string
 	excluded []string
 }
 
 func (l *list) Wanted() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(l.modules), func(m string) bool { return slices.Contains(l.excluded, m) })
+	return slices.DeleteFunc(slices.Concat(l.modules, l.later), func(m string) bool { return slices.Contains(l.excluded, m) })
 }
 
 func (l *list) Learn(modules []string) bool {
@@ -128,6 +134,26 @@ func (l *list) Learn(modules []string) bool {
 	changed := !slices.Equal(l.modules, modules)
 	l.modules = modules
 	return changed
+}
+
+func (l *list) LearnLater(modules []string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := len(l.later)
+	for _, m := range modules {
+		if !slices.Contains(l.modules, m) && !slices.Contains(l.later, m) {
+			l.later = append(l.later, m)
+		}
+	}
+	return len(l.later) > before
+}
+
+func (l *list) ForgetLater(string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	had := len(l.later) > 0
+	l.later = nil
+	return had
 }
 
 func (l *list) Exclude(module, _ string) bool {
@@ -232,6 +258,81 @@ func TestKeeperMakesABetterZygoteOfWhatInstancesLoad(t *testing.T) {
 	if len(d.made) != 0 {
 		t.Error("another zygote was made for nothing")
 	}
+}
+
+// TestKeeperMakesABetterZygoteOfWhatCallsLoad lets two instances tell bit by bit.
+func TestKeeperMakesABetterZygoteOfWhatCallsLoad(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &driver{}
+		k := keeper(t, d, &list{modules: []string{"json"}})
+		next(t, d)
+		launch(t, k)
+		began := time.Now()
+		k.ObserveLater([]string{"ssl"})
+		<-time.After(laterCalm - time.Second)
+		k.ObserveLater([]string{"ssl", "numpy"})
+		k.ObserveLater([]string{"numpy"})
+		if got := (<-d.made).imported; !slices.Equal(got, []string{"json", "ssl", "numpy"}) {
+			t.Errorf("the better zygote imported %v", got)
+		}
+		if took := time.Since(began); took != 2*laterCalm-time.Second {
+			t.Errorf("it was made after %v", took)
+		}
+		began = time.Now()
+		k.ObserveLater([]string{"pandas"})
+		if got := (<-d.made).imported; !slices.Contains(got, "pandas") || time.Since(began) != laterGap {
+			t.Errorf("the next imported %v, after %v", got, time.Since(began))
+		}
+		k.ObserveLater([]string{"numpy", "pandas", "json"})
+		<-time.After(2 * laterGap)
+		synctest.Wait()
+		if len(d.made) != 0 {
+			t.Error("another zygote was made for nothing")
+		}
+	})
+}
+
+// TestKeeperNeedsNoBetterZygoteTwice lets another reason bring what calls have
+// loaded before its time.
+func TestKeeperNeedsNoBetterZygoteTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &driver{}
+		k := keeper(t, d, &list{modules: []string{"json"}})
+		next(t, d)
+		launch(t, k)
+		k.ObserveLater([]string{"ssl"})
+		k.Observe([]string{"json", "numpy"}, 1)
+		if got := next(t, d).imported; !slices.Equal(got, []string{"json", "numpy", "ssl"}) {
+			t.Errorf("the better zygote imported %v", got)
+		}
+		<-time.After(2 * laterGap)
+		synctest.Wait()
+		if len(d.made) != 0 {
+			t.Error("another zygote was made for nothing")
+		}
+	})
+}
+
+// TestKeeperDoesWithoutWhatCallsLoad has a module that can be imported in a
+// call, with what it needs there, but not in a zygote.
+func TestKeeperDoesWithoutWhatCallsLoad(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &driver{kills: "needs_a_secret"}
+		k := keeper(t, d, &list{modules: []string{"json"}})
+		next(t, d)
+		launch(t, k)
+		k.ObserveLater([]string{"needs_a_secret"})
+		z := next(t, d)
+		if !slices.Equal(z.imported, []string{"json"}) {
+			t.Errorf("the zygote after it imported %v", z.imported)
+		}
+		if kind := launch(t, k); kind != invocation.Warm {
+			t.Errorf("started %s, want warm", kind)
+		}
+	})
 }
 
 // TestKeeperKeepsOneZygote lets one die while a better one is made: that is

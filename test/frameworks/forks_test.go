@@ -42,6 +42,20 @@ func (r *remembered) Learn(modules []string) (changed bool) {
 	return changed
 }
 
+func (r *remembered) LearnLater(modules []string) (changed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.list, changed = r.list.LearnLater(modules)
+	return changed
+}
+
+func (r *remembered) ForgetLater(why string) (changed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.list, changed = r.list.ForgetLater(why)
+	return changed
+}
+
 func (r *remembered) Exclude(module, why string) (changed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -49,25 +63,42 @@ func (r *remembered) Exclude(module, why string) (changed bool) {
 	return changed
 }
 
-// forks measures instances forked from a zygote that knows what they load:
-// the median from the order to start one until it says that it is ready, and
-// the memory that it shares with nobody, in MiB, when it is ready and after 20 calls.
-func forks(t *testing.T, f framework, path string, env []string) (ready time.Duration, fresh, used float64) {
+// forked is what instances cost that are forked from a zygote which knows what
+// they load.
+type forked struct {
+	// ready is the median from the order to start one until it says that it is.
+	ready time.Duration
+	// unlearned and learned are medians of an instance's first call: while the
+	// zygote has what instances load at their start, and with what calls load too.
+	unlearned, learned time.Duration
+	// fresh and used are the memory that one shares with nobody, in MiB, when it
+	// is ready and after 20 calls.
+	fresh, used float64
+}
+
+func forks(t *testing.T, f framework, path string, env []string) forked {
 	t.Helper()
 	x := newForker(t, f, path, env)
 	x.learn()
-	var took []time.Duration
-	for n := range 21 {
+	const rounds = 5
+	var m forked
+	var ready, before, after []time.Duration
+	for range rounds {
+		before = append(before, x.firstCall())
+	}
+	x.learnCalls()
+	for range 21 {
 		began := time.Now()
-		rev := fmt.Sprintf("rev-%d", n)
-		pool := x.start(rev)
-		took = append(took, time.Since(began))
-		if n == 20 {
-			fresh, used = x.memory(pool, rev)
-		}
+		pool := x.start(x.next())
+		ready = append(ready, time.Since(began))
 		pool.Stop(t.Context())
 	}
-	return median(took), fresh, used
+	for range rounds {
+		after = append(after, x.firstCall())
+	}
+	m.ready, m.unlearned, m.learned = median(ready), median(before), median(after)
+	m.fresh, m.used = x.memory()
+	return m
 }
 
 // forker makes instances of one sample as the server does, without it.
@@ -78,6 +109,8 @@ type forker struct {
 	memoryOf  *remembered
 	admission instance.Admission
 	loaded    chan instance.Readiness
+	later     chan []string
+	revisions int
 }
 
 func newForker(t *testing.T, f framework, path string, env []string) *forker {
@@ -103,7 +136,7 @@ func newForker(t *testing.T, f framework, path string, env []string) *forker {
 	driver := none.New(none.Options{})
 	t.Cleanup(func() { _ = driver.Close() }) // its processes end with it
 	environ := append(os.Environ(), env...)
-	x := &forker{t: t, f: f, memoryOf: &remembered{list: first}, loaded: make(chan instance.Readiness, 1)}
+	x := &forker{t: t, f: f, memoryOf: &remembered{list: first}, loaded: make(chan instance.Readiness, 1), later: make(chan []string, 1)}
 	start := in.StartEnv(environ, nil)
 	x.keeper = zygote.NewKeeper(zygote.Options{
 		Driver: driver, Memory: x.memoryOf, OnLog: func(invocation.LogLine) {},
@@ -135,6 +168,12 @@ func (x *forker) start(rev string) *instance.Pool {
 			default:
 			}
 		},
+		OnModules: func(names []string) {
+			select {
+			case x.later <- names:
+			default:
+			}
+		},
 	})
 	if err != nil {
 		x.t.Fatal(err)
@@ -159,32 +198,85 @@ func (x *forker) learn() {
 	}
 }
 
-// memory returns the private memory of a pool's instance, before calls and after 20.
-func (x *forker) memory(pool *instance.Pool, rev string) (fresh, used float64) {
+// learnCalls has the calls on an instance tell the zygote what they load, until
+// they load nothing more.
+func (x *forker) learnCalls() {
 	x.t.Helper()
-	kwargs, err := json.Marshal(prompt("hello"))
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	call := func(tag string, kwargs []byte) []byte {
-		out, err := pool.Invoke(x.t.Context(), invocation.Call{
-			ID: "00000000-0000-7000-8000-000000000000", Attempt: 1, AgentID: "measured", Revision: rev, Entrypoint: tag,
-			Kwargs: kwargs, Deadline: time.Now().Add(patience),
-		}, func(invocation.Event) error { return nil })
-		if err != nil {
-			x.t.Fatalf("%s: %v", tag, err)
+	for range 3 {
+		rev := x.next()
+		pool, before := x.start(rev), x.keeper.Current()
+		x.call(pool, rev, "main")
+		var found []string
+		select {
+		case found = <-x.later:
+		case <-time.After(5 * time.Second): // no news of it: it loads nothing
 		}
-		return out.Output
+		pool.Stop(x.t.Context())
+		known := len(x.memoryOf.Wanted())
+		if x.keeper.ObserveLater(found); len(x.memoryOf.Wanted()) == known {
+			return
+		}
+		served.Eventually(x.t, 2*patience, "a better zygote", func() bool { return x.keeper.Current() != before })
 	}
+}
+
+// next names a revision.
+func (x *forker) next() string {
+	x.revisions++
+	return fmt.Sprintf("rev-%d", x.revisions)
+}
+
+// firstCall is how long the first call of a new instance takes.
+func (x *forker) firstCall() time.Duration {
+	x.t.Helper()
+	rev := x.next()
+	pool := x.start(rev)
+	began := time.Now()
+	x.call(pool, rev, "main")
+	took := time.Since(began)
+	pool.Stop(x.t.Context())
+	select {
+	case <-x.later: // is for learnCalls
+	default:
+	}
+	return took
+}
+
+// call calls an entrypoint of a sample and returns its answer.
+func (x *forker) call(pool *instance.Pool, rev, tag string) []byte {
+	x.t.Helper()
+	kwargs := []byte("{}")
+	if tag == "main" {
+		var err error
+		if kwargs, err = json.Marshal(prompt("hello")); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	out, err := pool.Invoke(x.t.Context(), invocation.Call{
+		ID: "00000000-0000-7000-8000-000000000000", Attempt: 1, AgentID: "measured", Revision: rev, Entrypoint: tag,
+		Kwargs: kwargs, Deadline: time.Now().Add(patience),
+	}, func(invocation.Event) error { return nil })
+	if err != nil {
+		x.t.Fatalf("%s: %v", tag, err)
+	}
+	return out.Output
+}
+
+// memory returns the private memory of an instance, before calls and after 20.
+func (x *forker) memory() (fresh, used float64) {
+	x.t.Helper()
+	rev := x.next()
+	pool := x.start(rev)
+	defer pool.Stop(x.t.Context())
 	var who struct {
 		PID int `json:"pid"`
 	}
-	if err := json.Unmarshal(call("ping", []byte("{}")), &who); err != nil {
+	if err := json.Unmarshal(x.call(pool, rev, "ping"), &who); err != nil {
 		x.t.Fatal(err)
 	}
 	fresh = private(x.t, who.PID)
 	for range 20 {
-		call("main", kwargs)
+		x.call(pool, rev, "main")
 	}
 	return fresh, private(x.t, who.PID)
 }

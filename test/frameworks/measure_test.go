@@ -22,10 +22,9 @@ import (
 
 // measured is one row of the table in docs/frameworks.md.
 type measured struct {
-	name, version         string
-	imports, first        time.Duration
-	ready                 time.Duration
-	fresh, used           float64 // MiB
+	name, version  string
+	imports, first time.Duration
+	forked
 	adapter, stream, hand float64 // µs a call; chunks a second by the adapter and by hand
 }
 
@@ -74,7 +73,7 @@ func measure(t *testing.T, f framework) measured {
 	a := serveMeasured(t, f, python, model, &m)
 	m.stream, m.hand = streamRates(t, f, a)
 	m.adapter = adapterCost(t, f, python, env)
-	m.ready, m.fresh, m.used = forks(t, f, python, environment(model))
+	m.forked = forks(t, f, python, environment(model))
 	return m
 }
 
@@ -233,12 +232,12 @@ func version(t *testing.T, f framework) string {
 const (
 	tableBegin = "<!-- measured: make measure-frameworks -->"
 	tableEnd   = "<!-- end -->"
-	tableHead  = "| | version | import, s | first answer, s | fork → ready, ms | private, MiB: ready → used | adapter, µs a call | chunks/s: adapter ÷ by hand |\n|---|---|---|---|---|---|---|---|\n"
+	tableHead  = "| | version | import, s | first answer, s | fork → ready, ms | first call, ms: unlearned → learned | private, MiB: ready → used | adapter, µs a call | chunks/s: adapter ÷ by hand |\n|---|---|---|---|---|---|---|---|---|\n"
 )
 
 func (m measured) row() string {
-	return fmt.Sprintf("| %s | %s | %.2f | %.2f | %.0f | %.0f → %.0f | %.0f | %.0f ÷ %.0f = %.2f |\n", m.name, m.version, m.imports.Seconds(),
-		m.first.Seconds(), float64(m.ready.Microseconds())/1000, m.fresh, m.used, m.adapter, m.stream, m.hand, m.stream/m.hand)
+	return fmt.Sprintf("| %s | %s | %.2f | %.2f | %.0f | %.0f → %.0f | %.0f → %.0f | %.0f | %.0f ÷ %.0f = %.2f |\n", m.name, m.version, m.imports.Seconds(),
+		m.first.Seconds(), millis(m.ready), millis(m.unlearned), millis(m.learned), m.fresh, m.used, m.adapter, m.stream, m.hand, m.stream/m.hand)
 }
 
 // writeTable replaces the rows that are new.
@@ -264,6 +263,8 @@ func writeTable(t *testing.T, path string, rows map[string]string) {
 	}
 	writeFile(t, path, []byte(out+tableEnd+after))
 }
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 func median[T time.Duration | float64](all []T) T {
 	sorted := slices.Sorted(slices.Values(all))

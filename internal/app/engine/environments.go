@@ -314,11 +314,26 @@ func (m *importMemory) Learn(modules []string) bool {
 	return changed
 }
 
+// LearnLater implements zygote.Memory.
+func (m *importMemory) LearnLater(modules []string) bool {
+	return m.change(func(l python.ImportList) (python.ImportList, bool) { return l.LearnLater(modules) })
+}
+
+// ForgetLater implements zygote.Memory.
+func (m *importMemory) ForgetLater(why string) bool {
+	return m.change(func(l python.ImportList) (python.ImportList, bool) { return l.ForgetLater(why) })
+}
+
 // Exclude implements zygote.Memory.
 func (m *importMemory) Exclude(module, why string) bool {
+	return m.change(func(l python.ImportList) (python.ImportList, bool) { return l.Exclude(module, why) })
+}
+
+// change keeps what became of the list, and reports whether that is new.
+func (m *importMemory) change(learn func(python.ImportList) (python.ImportList, bool)) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	list, changed := m.list.Exclude(module, why)
+	list, changed := learn(m.list)
 	if changed {
 		m.list = list
 		m.save()

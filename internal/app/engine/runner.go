@@ -67,11 +67,13 @@ func (r *runner) startPool(ctx context.Context, rev *deploy.Revision) ([]agent.C
 		SyncSlots: res.Concurrency, AsyncSlots: res.Concurrency, Memory: res.MemoryBytes,
 		OnLog: r.o.Logs.Append, Log: r.o.Log,
 		OnStart: r.noteStarts(cold), OnQueue: r.o.OnQueue,
-		OnReady: func(ready instance.Readiness) { zygotes.Observe(ready.Modules, ready.Inherited) },
+		OnReady:   func(ready instance.Readiness) { zygotes.Observe(ready.Modules, ready.Inherited) },
+		OnModules: zygotes.ObserveLater,
 	}
 	if r.o.DebugPort != 0 {
 		// A zygote must not learn to import a debugger, and who debugs needs time.
-		spec.OnReady, spec.ReadyWithin, spec.Grace = nil, endless, endless
+		spec.OnReady, spec.OnModules = nil, nil
+		spec.ReadyWithin, spec.Grace = endless, endless
 	}
 	pool, err := r.pools.Start(ctx, spec)
 	if err != nil {

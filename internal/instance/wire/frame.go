@@ -19,15 +19,16 @@ const (
 	Ping   = 5
 	Stop   = 6
 
-	Hello  = 16
-	Ready  = 17
-	Failed = 18
-	Chunk  = 19
-	Log    = 20
-	Result = 21
-	Error  = 22
-	Pong   = 23
-	Chunks = 24
+	Hello   = 16
+	Ready   = 17
+	Failed  = 18
+	Chunk   = 19
+	Log     = 20
+	Result  = 21
+	Error   = 22
+	Pong    = 23
+	Chunks  = 24
+	Modules = 25
 )
 
 const (

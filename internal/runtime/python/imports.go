@@ -37,8 +37,10 @@ var dottedName = regexp.MustCompile(`^[\pL_][\pL\pN_]*(\.[\pL_][\pL\pN_]*)*$`)
 // ImportList is what a zygote imports for one agent in one environment, as
 // learned from its instances. Its methods return what is new about it.
 type ImportList struct {
-	// Modules were seen loaded in an instance, in the order of loading.
+	// Modules were loaded in an instance when it was ready.
 	Modules []string `json:"modules"`
+	// Later are others, which calls have loaded.
+	Later []string `json:"later,omitempty"`
 	// Excluded maps what must not be imported before a fork to the reason.
 	Excluded map[string]string `json:"excluded,omitempty"`
 }
@@ -48,7 +50,7 @@ type ImportList struct {
 func (l ImportList) Wanted() []string {
 	var wanted []string
 	seen := map[string]bool{}
-	for _, module := range l.Modules {
+	for _, module := range slices.Concat(l.Modules, l.Later) {
 		if len(wanted) == maxModules {
 			break
 		}
@@ -62,14 +64,55 @@ func (l ImportList) Wanted() []string {
 }
 
 // Learn returns a list that holds modules in place of l's, and whether a
-// zygote would import something else by it.
+// zygote would import something else by it. What calls have loaded before stays.
 func (l ImportList) Learn(modules []string) (ImportList, bool) {
-	learned := ImportList{Modules: slices.Clone(modules), Excluded: l.Excluded}
-	before, after := l.Wanted(), learned.Wanted()
-	slices.Sort(before)
-	slices.Sort(after)
+	learned := ImportList{Modules: without(modules, l.Later), Excluded: l.Excluded}
 	learned.Modules = learned.Wanted()
-	return learned, !slices.Equal(before, after)
+	learned.Later = l.Later
+	return learned, !sameNames(l.Wanted(), learned.Wanted())
+}
+
+// LearnLater returns a list that also holds what a call has loaded, and whether
+// a zygote would import something else by it.
+func (l ImportList) LearnLater(modules []string) (ImportList, bool) {
+	learned := ImportList{Modules: without(modules, slices.Concat(l.Modules, l.Later)), Excluded: l.Excluded}
+	more := learned.Wanted()
+	learned.Modules, learned.Later = l.Modules, slices.Concat(l.Later, more)
+	if excess := len(learned.Modules) + len(learned.Later) - maxModules; excess > 0 {
+		learned.Later = learned.Later[:max(0, len(learned.Later)-excess)]
+	}
+	return learned, len(learned.Later) > len(l.Later)
+}
+
+// ForgetLater returns a list that excludes all that calls have loaded, and
+// whether there was any.
+func (l ImportList) ForgetLater(why string) (ImportList, bool) {
+	forgotten := ImportList{Modules: l.Modules, Excluded: maps.Clone(l.Excluded)}
+	if forgotten.Excluded == nil {
+		forgotten.Excluded = map[string]string{}
+	}
+	for _, module := range l.Later {
+		// Excluding a package excludes what lies below, which may be needed.
+		if !slices.ContainsFunc(l.Modules, func(m string) bool { return strings.HasPrefix(m, module+".") }) {
+			forgotten.Excluded[module] = why
+		}
+	}
+	return forgotten, len(l.Later) > 0
+}
+
+// without returns names but for those in others.
+func without(names, others []string) []string {
+	known := make(map[string]bool, len(others))
+	for _, name := range others {
+		known[name] = true
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return known[name] })
+}
+
+func sameNames(a, b []string) bool {
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
 }
 
 // Exclude returns a list that remembers not to import module, and whether
@@ -83,7 +126,7 @@ func (l ImportList) Exclude(module, why string) (ImportList, bool) {
 		excluded = map[string]string{}
 	}
 	excluded[module] = why
-	return ImportList{Modules: l.Modules, Excluded: excluded}, true
+	return ImportList{Modules: l.Modules, Later: l.Later, Excluded: excluded}, true
 }
 
 func (l ImportList) excludes(module string) bool {

@@ -53,6 +53,53 @@ func TestImportListLearns(t *testing.T) {
 	}
 }
 
+func TestImportListLearnsWhatCallsLoad(t *testing.T) {
+	t.Parallel()
+	list := ImportList{Modules: []string{"a", "a.b"}, Excluded: map[string]string{"bad": "why"}}
+	list, changed := list.LearnLater([]string{"a", "late", "late.x", "bad.x", "__main__", "late"})
+	if want := []string{"a", "a.b", "late", "late.x"}; !changed || !slices.Equal(list.Wanted(), want) {
+		t.Errorf("LearnLater = %q, %v, want %q, changed", list.Wanted(), changed, want)
+	}
+	if list, changed = list.LearnLater([]string{"late", "bad"}); changed {
+		t.Errorf("LearnLater of nothing new = %+v, changed", list)
+	}
+	// An instance that was forked from a zygote with late has it when it is ready.
+	if list, changed = list.Learn([]string{"a", "a.b", "late", "late.x"}); changed || !slices.Equal(list.Later, []string{"late", "late.x"}) {
+		t.Errorf("Learn = %+v, %v, want what it was", list, changed)
+	}
+	// One that was started otherwise has not.
+	if list, changed = list.Learn([]string{"a", "a.b"}); changed || len(list.Later) != 2 {
+		t.Errorf("Learn = %+v, %v, want what it was", list, changed)
+	}
+	if list, changed = list.ForgetLater("crashed"); !changed || !slices.Equal(list.Wanted(), []string{"a", "a.b"}) || list.Excluded["late"] != "crashed" || list.Excluded["bad"] == "" {
+		t.Errorf("ForgetLater = %+v, %v", list, changed)
+	}
+	if list, changed = list.LearnLater([]string{"late.y"}); changed {
+		t.Errorf("LearnLater of what was forgotten = %+v, changed", list)
+	}
+	if _, changed = list.ForgetLater("again"); changed {
+		t.Error("ForgetLater of nothing says changed")
+	}
+	// A package that only calls had loaded whole may hold what the agent imports.
+	list = ImportList{Modules: []string{"p.needed"}, Later: []string{"p", "p.other"}}
+	if list, _ = list.ForgetLater("crashed"); !slices.Equal(list.Wanted(), []string{"p.needed"}) {
+		t.Errorf("Wanted after ForgetLater = %q, want what the agent imports", list.Wanted())
+	}
+}
+
+func TestImportListOfCallsIsBounded(t *testing.T) {
+	t.Parallel()
+	list := ImportList{Modules: []string{"a"}}
+	many := make([]string, maxModules+10)
+	for i := range many {
+		many[i] = "m" + strconv.Itoa(i)
+	}
+	list, _ = list.LearnLater(many)
+	if list, changed := list.LearnLater([]string{"more"}); changed || len(list.Later) != maxModules-1 {
+		t.Errorf("%d modules later, changed: %v", len(list.Later), changed)
+	}
+}
+
 func TestImportStore(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()

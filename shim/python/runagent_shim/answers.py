@@ -2,6 +2,7 @@
 
 import json
 import struct
+from sys import modules as _modules
 from time import perf_counter_ns
 
 from . import faults, usage, wire
@@ -30,6 +31,8 @@ class Answers:
         self._writer = writer
         self._put = writer.put
         self.limit = result_bytes  # of one result
+        self.loaded = 0  # modules that there are
+        self.on_load = None  # called when a call has loaded others
 
     def result(self, call, body):
         """Answer call with body, JSON."""
@@ -47,6 +50,8 @@ class Answers:
             self._writer.last(wire.RESULT, call.number, head + meta, body)
         else:
             self._put(_pack(size, 21, 0, 0, call.number, waited, ran, 0) + body)
+        if len(_modules) != self.loaded:
+            self._note_load()
         if self.idle is not None and not self.active:
             self.idle()
 
@@ -91,5 +96,12 @@ class Answers:
         if call.usage is not None:
             fields["usage"] = usage.summary(call.usage)
         self._writer.frame(wire.ERROR, call.number, json.dumps(fields).encode())
+        if len(_modules) != self.loaded:
+            self._note_load()
         if self.idle is not None and not self.active:
             self.idle()
+
+    def _note_load(self):
+        self.loaded = len(_modules)
+        if self.on_load is not None:
+            self.on_load()

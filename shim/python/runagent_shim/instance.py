@@ -30,6 +30,8 @@ from .sync import Threads
 
 PROTOCOL = 1
 _CREDIT = struct.Struct(">II")
+# How long after a call that loaded modules Go is told of them, and of those after it.
+_LATER = 1.0
 # How long a generator may finish its item before its thread is interrupted.
 _PATIENCE = 1.0
 
@@ -69,6 +71,7 @@ class Instance:
         self._entries, self._warnings = [], []
         self._closing = None  # the task that calls it
         self._made = {}  # classes on the way to entrypoints, and what was made of them
+        self._told, self._telling = 0, False  # how many modules Go knows of, and whether it is to be told of more
         self._at_end = None  # the agent's lifecycle.Hook to stop
         self._modules = Modules(admit["dir"], admit.get("snapshot"))
         limits = admit.get("limits") or {}
@@ -106,11 +109,27 @@ class Instance:
         except BaseException as error:
             self._fail(error)
         count, inherited, names = self._known
+        self._told = self.answers.loaded = len(sys.modules)  # before the first call
+        self.answers.on_load = self._tell_later
         names = b", ".join(filter(None, (names, _json(self._modules.foreign(count))[1:-1])))
         ready["inherited"] = inherited
         self.writer.frame(wire.READY, 0, b'{"modules": [' + names + b"], " + _json(ready)[1:])
         self.writer.flush()
         self.loop.run()
+
+    def _tell_later(self):
+        """Have Go told of what calls load, soon: the next zygote shall have it."""
+        if not self._telling:
+            self._telling = True
+            self.loop.later(_LATER, self._tell_modules)
+
+    def _tell_modules(self):
+        self._telling = False
+        known, self._told = self._told, len(sys.modules)
+        names = self._modules.foreign(known)
+        if names:
+            self.writer.frame(wire.MODULES, 0, _json(names))
+            self.writer.flush()
 
     def _settle(self):
         """Become the process that ADMIT describes."""
@@ -304,6 +323,8 @@ class Instance:
             notice.start()
             threading._shutdown()
         atexit._run_exitfuncs()
+        if self._telling:
+            self._tell_modules()
         self.writer.finish()
         os._exit(0)
 

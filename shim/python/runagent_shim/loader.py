@@ -79,8 +79,8 @@ class Modules:
         To look at a module costs the memory that it shares with the zygote.
         """
         names = []
-        for name in list(itertools.islice(reversed(sys.modules), len(sys.modules) - known)):
-            module = sys.modules[name]
+        for name in list(itertools.islice(reversed(sys.modules), max(0, len(sys.modules) - known))):
+            module = sys.modules.get(name)  # another thread may have taken it out
             spec = getattr(module, "__spec__", None)
             places = getattr(spec, "submodule_search_locations", None) or ()
             file = getattr(module, "__file__", None) or next(iter(places), None)

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 
 ADMIT, CALL, CREDIT, CANCEL, PING, STOP = 1, 2, 3, 4, 5, 6
-HELLO, READY, FAILED, CHUNK, LOG, RESULT, ERROR, PONG, CHUNKS = 16, 17, 18, 19, 20, 21, 22, 23, 24
+HELLO, READY, FAILED, CHUNK, LOG, RESULT, ERROR, PONG, CHUNKS, MODULES = 16, 17, 18, 19, 20, 21, 22, 23, 24, 25
 
 # Which part of a split payload a frame carries: the first has MORE, those
 # between both, the last CONTINUES.

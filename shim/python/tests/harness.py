@@ -20,7 +20,7 @@ BOOT = os.path.join(os.path.dirname(HERE), "boot.py")
 HEAD = struct.Struct(">IBBHI")
 CALL = struct.Struct(">HHIIIII")
 ADMIT, CALL_, CREDIT, CANCEL, PING, STOP = 1, 2, 3, 4, 5, 6
-HELLO, READY, FAILED, CHUNK, LOG, RESULT, ERROR, PONG, CHUNKS = 16, 17, 18, 19, 20, 21, 22, 23, 24
+HELLO, READY, FAILED, CHUNK, LOG, RESULT, ERROR, PONG, CHUNKS, MODULES = 16, 17, 18, 19, 20, 21, 22, 23, 24, 25
 MOST = 256 << 10  # bytes of a frame's payload
 DEADLINE = 20.0  # no test waits longer than this for one frame
 
@@ -63,6 +63,7 @@ class Connection:
         self.items = collections.deque()  # of a CHUNKS frame, as if each had come by itself
         self.batches = []  # how many items each CHUNKS frame had
         self.logs = []
+        self.loaded = []  # what MODULES frames told
         self.number = 0
         self.tags = []
         self.ready = None
@@ -114,12 +115,15 @@ class Connection:
         return None
 
     def next(self, timeout=DEADLINE):
-        """Return the next frame that is no LOG; those are kept in logs."""
+        """Return the next frame that is no LOG and no MODULES; those are kept in logs and loaded."""
         while True:
             frame = self.receive(timeout)
-            if frame is None or frame.kind != LOG:
+            if frame is not None and frame.kind == LOG:
+                self.logs.append(Line(frame))
+            elif frame is not None and frame.kind == MODULES:
+                self.loaded += frame.json()
+            else:
                 return frame
-            self.logs.append(Line(frame))
 
     def admit(self, directory, entrypoints, **more):
         """Admit the instance and return its READY or FAILED frame."""

@@ -5,7 +5,7 @@ import os
 import signal
 import unittest
 
-from harness import ERROR, HELLO, READY, Case
+from harness import ERROR, HELLO, LOG, MODULES, READY, Case
 
 
 class ZygoteTest(Case):
@@ -71,6 +71,36 @@ class ZygoteTest(Case):
         ready = connection.admit(folder, ["plain", "other"]).json()
         self.assertIn("asyncio", ready["modules"][ready["inherited"] :])
         self.assertEqual(connection.call("other").value, True)
+
+    def test_what_calls_load_is_told_once(self):
+        """For plain functions, coroutines and failures, and of the agent's own modules nothing."""
+        lazy = self.folder(**{"lazy_%s" % name: "" for name in ("plain", "other", "failed")})
+        main = """
+            def plain():
+                import lazy_plain, mine
+            async def other():
+                import lazy_other
+            def fails():
+                import lazy_failed
+                raise ValueError("no")
+        """
+        zygote = self.zygote(env={"PYTHONPATH": lazy})
+        connection = zygote.fork()
+        connection.admit(self.folder(main=main, mine=""), ["plain", "other", "fails"])
+        for tag, name in (("plain", "lazy_plain"), ("other", "lazy_other"), ("fails", "lazy_failed")):
+            connection.call(tag)
+            connection.call(tag)
+            self.wait_for_modules(connection, name)
+        self.assertEqual([name for name in connection.loaded if name.startswith("lazy")], ["lazy_plain", "lazy_other", "lazy_failed"])
+        self.assertNotIn("mine", connection.loaded)
+
+    def wait_for_modules(self, connection, name):
+        """Take frames until Go has been told of module name."""
+        while name not in connection.loaded:
+            frame = connection.receive()
+            self.assertIn(frame.kind, (LOG, MODULES), frame)
+            if frame.kind == MODULES:
+                connection.loaded += frame.json()
 
     def test_what_is_known_is_not_described_again(self):
         folder = self.folder(main="def f(a: int): return a")

@@ -42,6 +42,33 @@ func TestAZygoteThatDiesIsStartedAgain(t *testing.T) {
 	}
 }
 
+// TestWhatCallsLoadIsThereInTheNextInstance saves until an instance comes from a
+// zygote that has imported what only calls import.
+func TestWhatCallsLoadIsThereInTheNextInstance(t *testing.T) {
+	t.Parallel()
+	const code = `import os, sys
+
+first = []
+
+def fine(message=''):
+    first.append('wave' in sys.modules)
+    import wave
+    return {'version': %d, 'pid': os.getpid(), 'was_loaded': first[0]}
+`
+	agent := serveVersion(t)
+	saves := 1
+	save := func() any {
+		saves++
+		agent.Write("main.py", fmt.Sprintf(code, saves))
+		wantVersion(t, agent, saves)
+		return wantAnswer(t, agent.Invoke("fine", nil)).Get("was_loaded")
+	}
+	if got := save(); got != false {
+		t.Fatalf("was wave loaded before the first call: %v", got)
+	}
+	served.Eventually(t, 2*soon, "an instance begins with what calls load", func() bool { return save() == true })
+}
+
 // wantZygote waits for a zygote other than the one with that number.
 func wantZygote(t *testing.T, agent *served.Agent, instance, other int) (found int) {
 	t.Helper()

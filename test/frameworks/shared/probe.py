@@ -6,6 +6,11 @@ import secrets
 import sys
 import uuid
 
+try:
+    from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+except ImportError:  # not among the framework's requirements
+    RandomIdGenerator = None
+
 
 def identity():
     """Return values that no two instances may have in common, and which process this is."""
@@ -18,7 +23,6 @@ def identity():
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         found["numpy"] = float(numpy.random.random())
-    trace = sys.modules.get("opentelemetry.sdk.trace.id_generator")
-    if trace is not None:
-        found["trace_id"] = "%032x" % trace.RandomIdGenerator().generate_trace_id()
+    if RandomIdGenerator is not None:
+        found["trace_id"] = "%032x" % RandomIdGenerator().generate_trace_id()
     return found
