@@ -14,10 +14,8 @@ import (
 
 const (
 	callers = 16
-	// settled is how many deploys are made before memory and disk are read for
-	// the first time: as many revisions are kept.
-	settled = 60
-	// mayGrow is what the server may take more at the end, agentMayGrow its agents.
+	// mayGrow is what the server may take more at the end than when half of the
+	// deploys were made, agentMayGrow its agents.
 	mayGrow, agentMayGrow = 24 << 20, 32 << 20
 	diskMayGrow           = 1 << 20
 )
@@ -49,7 +47,7 @@ func deploys(ctx context.Context, o options, talk io.Writer) error {
 			return fmt.Errorf("deploy %d: %w", n, err)
 		}
 		took = append(took, time.Since(one))
-		if n == min(settled, o.deploys) {
+		if n == (o.deploys+1)/2 {
 			if start, err = h.client.PlatformStatus(ctx); err != nil {
 				return err
 			}
@@ -64,7 +62,7 @@ func deploys(ctx context.Context, o options, talk io.Writer) error {
 	}
 	fmt.Fprintf(talk, "%d deploys in %.0f s: %s\n", o.deploys, all.Seconds(), spread(took))
 	fmt.Fprintf(talk, "%d calls meanwhile (%.0f a second), %d failed: %s\n", calls, float64(calls)/all.Seconds(), len(failed), spread(lat))
-	fmt.Fprintf(talk, "server %s → %s, agents %s → %s, disk without records %s → %s\n", mib(start.Memory.Server), mib(end.Memory.Server),
+	fmt.Fprintf(talk, "from the half to the end: server %s → %s, agents %s → %s, disk without records %s → %s\n", mib(start.Memory.Server), mib(end.Memory.Server),
 		mib(start.Memory.Agents), mib(end.Memory.Agents), mib(disk(start)), mib(disk(end)))
 	errs := failed[:min(5, len(failed))]
 	for what, grown := range map[string][2]int64{
