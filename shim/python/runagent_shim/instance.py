@@ -5,6 +5,7 @@ shared with the zygote until then. So it takes the shortest ways it can.
 """
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -32,6 +33,8 @@ PROTOCOL = 1
 _CREDIT = struct.Struct(">II")
 # How long after a call that loaded modules Go is told of them, and of those after it.
 _LATER = 1.0
+# How long after a cancel the garbage is collected, and which part of the time that may take at most.
+_TIDY, _TIDY_PART = 1.0, 0.02
 # How long a generator may finish its item before its thread is interrupted.
 _PATIENCE = 1.0
 
@@ -72,6 +75,7 @@ class Instance:
         self._closing = None  # the task that calls it
         self._made = {}  # classes on the way to entrypoints, and what was made of them
         self._told, self._telling = 0, False  # how many modules Go knows of, and whether it is to be told of more
+        self._tidying, self._untidy = False, _TIDY  # whether _tidy is to come, and how long after the next cancel
         self._at_end = None  # the agent's lifecycle.Hook to stop
         self._modules = Modules(admit["dir"], admit.get("snapshot"))
         limits = admit.get("limits") or {}
@@ -259,6 +263,9 @@ class Instance:
         if call is None:
             return
         call.cancel = payload[0] if payload else 1
+        if not self._tidying:
+            self._tidying = True
+            self.loop.later(self._untidy, self._tidy)
         if call.entry.batcher is not None:
             call.entry.batcher.cancel(call)
             return
@@ -272,6 +279,18 @@ class Instance:
             self.loop.later(_PATIENCE, self._interrupt, call)
         else:
             self._interrupt(call)
+
+    def _tidy(self):
+        """Collect what canceled calls have left.
+
+        An exception and the frames that it came through hold each other, and with them
+        what the call had open, such as the connection to a model that still sends. In an
+        instance that does nothing else nobody would collect them.
+        """
+        began = time.perf_counter()
+        if gc.isenabled():
+            gc.collect()
+        self._tidying, self._untidy = False, max(_TIDY, (time.perf_counter() - began) / _TIDY_PART)
 
     def _interrupt(self, call):
         call.worker.strike(call)

@@ -6,7 +6,7 @@ import struct
 import time
 import unittest
 
-from harness import ADMIT, CALL_, LOG, Case, call, encode, functions
+from harness import ADMIT, CALL_, LOG, Case, Line, call, encode, functions
 
 
 class AnswerTest(Case):
@@ -271,6 +271,38 @@ class CancelTest(Case):
         self.it.cancel(4711)
         self.it.credit(4711, 1, 1)
         self.it.ping()
+
+
+class TidyTest(Case):
+    CODE = """
+    import asyncio, time
+    class Connection:
+        def __init__(self): self.itself = self
+        def __del__(self): print("closed")
+    async def wait():
+        connection = Connection()
+        print("begun")
+        await asyncio.sleep(1000)
+    def loop():
+        connection = Connection()
+        print("begun")
+        while True: time.monotonic()
+    """
+
+    def test_what_a_canceled_call_leaves_is_collected(self):
+        it = self.serve(self.CODE, "wait", "loop")
+        for tag in ("wait", "loop"):
+            number = it.start(tag)
+            self.await_line(it, "begun")
+            it.cancel(number)
+            self.await_line(it, "closed")
+
+    def await_line(self, it, text):
+        """Take frames until one is this line."""
+        while True:
+            frame = it.receive()
+            if frame.kind == LOG and Line(frame).text == text:
+                return
 
 
 class DelayTest(Case):
