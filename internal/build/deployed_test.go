@@ -386,3 +386,44 @@ func TestEnvironmentsShareTheirFilesByHardLinks(t *testing.T) {
 		t.Errorf("two environments hold two copies of a file: inodes %v", inode)
 	}
 }
+
+func TestPackagesAreFoundInTheFolder(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "agent")
+	wheels := filepath.Join(dir, "wheels")
+	if err := os.MkdirAll(wheels, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	wheel(t, wheels, "mine", "1.0", "")
+	b, req := deployed(t, t.TempDir(), nil), Request{Dir: dir, Python: system(t)}
+	write(t, filepath.Join(dir, "requirements.txt"), "--no-index\n--find-links ./wheels\nmine\n")
+	env, err := b.Build(t.Context(), req)
+	if err != nil || runs(t, env, "import mine; print(mine.VERSION)") != "1.0" {
+		t.Fatalf("%+v, %v", env, err)
+	}
+	// What lies there is part of what is required.
+	wheel(t, wheels, "mine", "2.0", "")
+	env, err = b.Build(t.Context(), req)
+	if err != nil || runs(t, env, "import mine; print(mine.VERSION)") != "2.0" {
+		t.Fatalf("%+v, %v", env, err)
+	}
+	// The lock of a revision finds it again, in another copy of the folder.
+	req.Lock, req.Dir = env.Lock, filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(req.Dir, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	other := deployed(t, t.TempDir(), nil)
+	if err := os.CopyFS(filepath.Join(other.o.Home, "locks"), os.DirFS(filepath.Join(b.o.Home, "locks"))); err != nil {
+		t.Fatal(err)
+	}
+	env, err = other.Build(t.Context(), req)
+	if err != nil || env.Lock != req.Lock || runs(t, env, "import mine; print(mine.VERSION)") != "2.0" {
+		t.Fatalf("%+v, %v", env, err)
+	}
+	for _, place := range []string{"-f ../wheels", "--find-links=/tmp", "--find-links file:///tmp", "-i ../simple", "--extra-index-url=file:///srv/simple"} {
+		write(t, filepath.Join(dir, "requirements.txt"), place+"\nmine\n")
+		if _, err := b.Build(t.Context(), Request{Dir: dir, Python: req.Python}); fault.CodeOf(err) != fault.Validation || !strings.Contains(err.Error(), `"`+place+`" leads out of the agent's folder`) {
+			t.Errorf("%s: %v", place, err)
+		}
+	}
+}

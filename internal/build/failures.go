@@ -1,15 +1,22 @@
 package build
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/runagent/runagent/internal/build/transcript"
 	"github.com/runagent/runagent/internal/fault"
 )
+
+// shownOnFail is how many lines of an installer that failed are told.
+const shownOnFail = 15
 
 // failedSuffix ends the names of files that say why requirements can't be met.
 const failedSuffix = ".failed"
@@ -68,4 +75,29 @@ func (b *Builder) remember(p *plan, err error) error {
 		}
 	}
 	return err
+}
+
+// explain makes an error of what an installer wrote before it failed.
+func (w *installation) explain(command string, err error, out *transcript.Transcript) error {
+	if w.ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", command, context.Cause(w.ctx))
+	}
+	var start *fs.PathError
+	if errors.As(err, &start) && start.Path == w.uv {
+		return fault.New(fault.AgentUnavailable, "installing %s failed: %s can't be started: %w", w.plan.name(), w.uv, start.Err).
+			WithSuggestion("set RUNAGENT_UV to a uv that can be run, or unset it")
+	}
+	lines := strings.Split(w.plan.mask.Replace(strings.Join(out.Last(shownOnFail), "\n")), "\n")
+	text := strings.Join(lines, "\n")
+	todo, sure := transcript.Advise(text)
+	if todo == "" {
+		todo = "correct " + w.plan.name() + " and try again"
+	}
+	why := fault.New(fault.AgentUnavailable, "installing %s failed: %s: %w\n%s", w.plan.name(), command, err, text).
+		WithSuggestion("%s", todo).
+		WithDetails(map[string]any{"installer": command, "lines": lines})
+	if sure {
+		return futile{why}
+	}
+	return why
 }

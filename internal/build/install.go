@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/runagent/runagent/internal/build/transcript"
 	"github.com/runagent/runagent/internal/runtime/python"
 )
 
@@ -104,6 +105,7 @@ func (w *installation) withUV() error {
 	}
 	argv := append([]string{w.uv, "pip", "install", "--compile-bytecode", "--python", w.python()}, w.copied()...)
 	if w.plan.lock != "" {
+		argv = append(argv, w.plan.found.places...)
 		return w.run(append(argv, "--no-deps", "-r", LockFile(w.home, w.plan.lock)))
 	}
 	return w.run(append(argv, "-r", w.plan.file))
@@ -134,12 +136,12 @@ func (w *installation) withPip() error {
 
 // dependencies writes those of a pyproject.toml to a file for pip.
 func (w *installation) dependencies() (string, error) {
-	out := &transcript{tell: func(string) {}}
+	out := transcript.New(nil)
 	if err := w.start([]string{w.python(), "-c", listDependencies, w.plan.file}, out); err != nil {
 		return "", w.explain("read pyproject.toml", err, out)
 	}
 	path := filepath.Join(w.dir, "dependencies.txt")
-	if err := os.WriteFile(path, []byte(strings.Join(out.all, "\n")+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(strings.Join(out.Lines(), "\n")+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("write dependencies: %w", err)
 	}
 	return path, nil
@@ -147,7 +149,7 @@ func (w *installation) dependencies() (string, error) {
 
 // run runs one step of the installer and tells each of its lines.
 func (w *installation) run(argv []string) error {
-	out := &transcript{tell: w.tell}
+	out := transcript.New(w.tell)
 	if err := w.start(argv, out); err != nil {
 		return w.explain(strings.Join(commandName(argv), " "), err, out)
 	}
@@ -157,7 +159,7 @@ func (w *installation) run(argv []string) error {
 // start runs argv to its end. The installer is a process group of its own,
 // ended whole with ctx. It inherits the lock: should this process die and an
 // installer live on, nobody builds beside it.
-func (w *installation) start(argv []string, out *transcript) error {
+func (w *installation) start(argv []string, out *transcript.Transcript) error {
 	cmd := exec.CommandContext(w.ctx, argv[0], argv[1:]...)
 	cmd.Dir = w.plan.dir
 	cmd.Env = w.environ
@@ -176,7 +178,7 @@ func (w *installation) start(argv []string, out *transcript) error {
 		err = cmd.Wait()
 		w.group.Store(0)
 	}
-	out.flush()
+	out.Flush()
 	return err
 }
 

@@ -58,6 +58,9 @@ type findings struct {
 	editable string
 	// options are lines for the installer, such as --extra-index-url.
 	options []string
+	// places are options with a path inside of the folder each, such as
+	// --find-links: only where the folder lies can they be followed.
+	places []string
 	// refers are the ${NAME} that stand anywhere.
 	refers []string
 }

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"crypto/sha256"
 	"io"
 	"io/fs"
 	"net/url"
@@ -25,6 +26,7 @@ var (
 	included = regexp.MustCompile(`^(?:-r|-c|--requirement|--constraint)[\s=]*(.+)$`)
 	editable = regexp.MustCompile(`^(?:-e|--editable)[\s=]+(.+)$`)
 	named    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?\s*@\s*(.+)$`)
+	places   = regexp.MustCompile(`^(-f|--find-links|-i|--index-url|--extra-index-url)[\s=]+(.+)$`)
 	archive  = regexp.MustCompile(`\.(whl|zip|tar\.gz|tgz|tar\.bz2)$`)
 	referred = regexp.MustCompile(`\$\{([A-Z_][A-Z0-9_]*)\}`) // as installers read it
 )
@@ -89,6 +91,12 @@ func (r *reader) line(line, from string, depth int) error {
 	}
 	if path, ok := r.local(line); ok {
 		return r.tree(path, line)
+	}
+	if m := places.FindStringSubmatch(line); m != nil && r.inside != "" {
+		if path, ok := localPlace(m[2], from); ok {
+			r.found.places = append(r.found.places, m[1], path)
+			return r.place(path, line)
+		}
 	}
 	if strings.HasPrefix(line, "-") {
 		r.found.options = append(r.found.options, line)
@@ -202,6 +210,52 @@ func (r *reader) tree(path, requirement string) error {
 	if fault.As(err) != nil {
 		return err
 	}
+	if err != nil {
+		return refuseLocal(requirement, path)
+	}
+	return nil
+}
+
+// localPlace returns the path of a place to look for packages in, if it is one
+// of this machine and not an address.
+func localPlace(target, from string) (string, bool) {
+	target = strings.Trim(target, `"'`)
+	if rest, ok := strings.CutPrefix(target, "file:"); ok {
+		if u, err := url.Parse("file:" + rest); err == nil && u.Path != "" {
+			return u.Path, true
+		}
+		target = strings.TrimPrefix(rest, "//")
+	}
+	if strings.Contains(target, "://") || strings.HasPrefix(target, "${") {
+		return "", false
+	}
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(filepath.Dir(from), target)
+	}
+	return target, true
+}
+
+// place adds what lies where packages are looked for. A bundle's limits bound it.
+func (r *reader) place(path, requirement string) error {
+	if err := r.within(path, requirement); err != nil {
+		return err
+	}
+	err := filepath.WalkDir(path, func(p string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		file, err := os.Open(p)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		sum := sha256.New()
+		if _, err := io.Copy(sum, file); err != nil {
+			return err
+		}
+		add(r.out, strings.TrimPrefix(p, path), string(sum.Sum(nil)))
+		return nil
+	})
 	if err != nil {
 		return refuseLocal(requirement, path)
 	}

@@ -1,41 +1,45 @@
-package build
+// Package transcript keeps what an installer prints, and knows what to do about
+// it when the installer fails.
+package transcript
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io/fs"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/runagent/runagent/internal/fault"
 )
 
 // Bounds on what is kept of an installer's output.
 const (
-	maxLine     = 4 << 10
-	maxKept     = 2_000
-	shownOnFail = 15
+	maxLine = 4 << 10
+	maxKept = 2_000
 )
 
 // colours are terminal control sequences.
 var colours = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
 
-// transcript is an io.Writer that cuts an installer's output into lines, tells
-// and keeps them. exec writes to it from one goroutine.
-type transcript struct {
+// Transcript is an io.Writer that cuts an installer's output into lines, tells
+// and keeps them. It is to be used by one goroutine.
+type Transcript struct {
 	tell func(string)
 	all  []string
 	part []byte
 }
 
+// New returns a Transcript that hands each line to tell, which may be nil.
+func New(tell func(string)) *Transcript {
+	if tell == nil {
+		tell = func(string) {}
+	}
+	return &Transcript{tell: tell}
+}
+
 // Write takes output as it comes; it never fails.
-func (t *transcript) Write(p []byte) (int, error) {
+func (t *Transcript) Write(p []byte) (int, error) {
 	for _, c := range p {
 		switch {
 		case c == '\n' || c == '\r':
-			t.flush()
+			t.Flush()
 		case len(t.part) < maxLine:
 			t.part = append(t.part, c)
 		}
@@ -43,8 +47,8 @@ func (t *transcript) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush ends the current line.
-func (t *transcript) flush() {
+// Flush ends the current line.
+func (t *Transcript) Flush() {
 	line := strings.TrimRight(colours.ReplaceAllString(strings.ToValidUTF8(string(t.part), "?"), ""), " \t")
 	t.part = t.part[:0]
 	if line == "" {
@@ -57,8 +61,11 @@ func (t *transcript) flush() {
 	t.tell(line)
 }
 
-// last returns the last n lines.
-func (t *transcript) last(n int) []string {
+// Lines returns the lines that are kept: the latest.
+func (t *Transcript) Lines() []string { return t.all }
+
+// Last returns the last n lines.
+func (t *Transcript) Last(n int) []string {
 	return t.all[max(0, len(t.all)-n):]
 }
 
@@ -83,30 +90,16 @@ var advice = []struct {
 	{regexp.MustCompile(`(?i)invalid requirement|couldn't parse|expected one of`), "correct the line that the message names", true},
 }
 
-// explain makes an error of what an installer wrote before it failed.
-func (w *installation) explain(command string, err error, out *transcript) error {
-	if w.ctx.Err() != nil {
-		return fmt.Errorf("%s: %w", command, context.Cause(w.ctx))
-	}
-	var start *fs.PathError
-	if errors.As(err, &start) && start.Path == w.uv {
-		return fault.New(fault.AgentUnavailable, "installing %s failed: %s can't be started: %w", w.plan.name(), w.uv, start.Err).
-			WithSuggestion("set RUNAGENT_UV to a uv that can be run, or unset it")
-	}
-	lines := strings.Split(w.plan.mask.Replace(strings.Join(out.last(shownOnFail), "\n")), "\n")
-	text := strings.Join(lines, "\n")
-	todo, sure := "correct "+w.plan.name()+" and try again", false
+// Advise says what to do about the output text of an installer that failed, ""
+// where it is not known. It is sure when the same requirements fail again
+// whatever happens elsewhere.
+func Advise(text string) (todo string, sure bool) {
 	for _, a := range advice {
 		if a.output.MatchString(text) {
-			todo, sure = a.advice, a.sure
-			break
+			return a.advice, a.sure
 		}
 	}
-	why := fault.New(fault.AgentUnavailable, "installing %s failed: %s: %w\n%s", w.plan.name(), command, err, text).
-		WithSuggestion("%s", todo).
-		WithDetails(map[string]any{"installer": command, "lines": lines})
-	if sure {
-		return futile{why}
-	}
-	return why
+	return "", false
 }
+
+var _ io.Writer = (*Transcript)(nil)
