@@ -132,6 +132,8 @@ func TestWhatStaysOut(t *testing.T) {
 		".gitignore": "*.log\n/out/\n!keep.log\n", "a.log": "", "keep.log": "", "out/x": "", "sub/out/x": "",
 		".runagentignore": "notes.md\nsub/deep/**\n", "notes.md": "", "sub/notes.md": "", "sub/deep/x": "",
 		"sub/.gitignore": "*.tmp\n!*.log\n", "sub/a.tmp": "", "sub/b.log": "", "a.tmp": "",
+		".venv": "-> " + folder(t, map[string]string{"pyvenv.cfg": ""}), "venv": "-> " + folder(t, map[string]string{"pyvenv.cfg": ""}),
+		"sub/node_modules": "-> /nowhere", "sub/env": "-> ../myenv",
 	})
 	packed, _ := pack(t, dir, PackOptions{})
 	to := t.TempDir()
@@ -152,13 +154,16 @@ func TestPackRefuses(t *testing.T) {
 		limits Limits
 		says   string
 	}{
-		"a link out":       {map[string]string{"x": "-> /etc/passwd"}, Limits{}, "x is a link that leads out of the folder, to /etc/passwd"},
-		"a link above":     {map[string]string{"d/x": "-> ../../y"}, Limits{}, "d/x is a link"},
-		"a key by name":    {map[string]string{"id_rsa": ""}, Limits{}, "id_rsa (by its name)"},
-		"a key by content": {map[string]string{"a.py": "K = '''" + key}, Limits{}, "a.py (it holds a private key)"},
-		"too many files":   {map[string]string{"a": "", "b": "", "c": ""}, Limits{Files: 2}, "more than 2 files"},
-		"too many bytes":   {map[string]string{"a": strings.Repeat("x", 2<<20)}, Limits{Bytes: 1 << 20}, "larger than 1 MiB"},
-		"too large a pack": {map[string]string{"a": "x"}, Limits{Packed: 10}, "the bundle is larger"},
+		"a link out":          {map[string]string{"x": "-> /etc/passwd"}, Limits{}, "x is a link that leads out of the folder, to /etc/passwd"},
+		"a link above":        {map[string]string{"d/x": "-> ../../y"}, Limits{}, "d/x is a link"},
+		"a key by name":       {map[string]string{"id_rsa": ""}, Limits{}, "id_rsa (by its name)"},
+		"a key by content":    {map[string]string{"a.py": "K = '''" + key}, Limits{}, "a.py (it holds a private key)"},
+		"a file of variables": {map[string]string{"prod.env": "", "example.env": ""}, Limits{}, "uploaded: prod.env (by its name)"},
+		"tokens by name":      {map[string]string{".envrc": "", "a/secrets.toml": "", ".git-credentials": ""}, Limits{}, "uploaded: .envrc (by its name), .git-credentials (by its name), a/secrets.toml (by its name)"},
+		"a token by content":  {map[string]string{"a.py": "K = 'AIza" + strings.Repeat("x", 35) + "'"}, Limits{}, "a.py (it holds a Google API key)"},
+		"too many files":      {map[string]string{"a": "", "b": "", "c": ""}, Limits{Files: 2}, "more than 2 files"},
+		"too many bytes":      {map[string]string{"a": strings.Repeat("x", 2<<20)}, Limits{Bytes: 1 << 20}, "larger than 1 MiB"},
+		"too large a pack":    {map[string]string{"a": "x"}, Limits{Packed: 10}, "the bundle is larger"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -181,6 +186,21 @@ func TestPackRefuses(t *testing.T) {
 	cancel()
 	if _, err := Pack(ctx, folder(t, nil), &bytes.Buffer{}, PackOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestPackMissesWhatIsNeeded(t *testing.T) {
+	t.Parallel()
+	for ignored, says := range map[string]string{
+		"*.json\n":    "runagent.config.json is needed, but .gitignore or .runagentignore leaves runagent.config.json out",
+		"src/\n":      "src/main.py is needed, but .gitignore or .runagentignore leaves src out",
+		"*.md\nlib\n": "",
+	} {
+		dir := folder(t, map[string]string{".gitignore": ignored, "runagent.config.json": "{}", "src/main.py": "", "a.md": "", "lib/x": ""})
+		_, err := Pack(t.Context(), dir, &bytes.Buffer{}, PackOptions{Needed: []string{"runagent.config.json", "src/main.py"}})
+		if says == "" && err != nil || says != "" && (fault.CodeOf(err) != fault.Validation || !strings.Contains(err.Error(), says)) {
+			t.Errorf("%q: got %v, want %q", ignored, err, says)
+		}
 	}
 }
 

@@ -27,6 +27,9 @@ type PackOptions struct {
 	Limits Limits
 	// AllowSecrets packs files that look like secrets, too.
 	AllowSecrets bool
+	// Needed are files, by their paths from the folder with "/", without which
+	// the agent is none: one that stays out is an error.
+	Needed []string
 }
 
 // entry is one file of a folder to be packed.
@@ -94,11 +97,27 @@ func (p *packer) walk(dir string, above *rules) error {
 	}
 	for _, d := range found {
 		rel := dir + d.Name()
-		if never(d.Name(), d.IsDir()) || here.ignores(rel, d.IsDir()) {
+		// A link with the name of such a folder leads to one.
+		link := d.Type() == fs.ModeSymlink
+		if never(d.Name(), d.IsDir()) || link && never(d.Name(), true) || here.ignores(rel, d.IsDir()) {
+			if err := p.leave(rel); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := p.add(rel, d, here); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// leave leaves rel out, a file or a folder with all that is in it.
+func (p *packer) leave(rel string) error {
+	for _, file := range p.o.Needed {
+		if file == rel || strings.HasPrefix(file, rel+"/") {
+			return fault.New(fault.Validation, "%s is needed, but .gitignore or .runagentignore leaves %s out", file, rel).
+				WithSuggestion("Write the line !/%s at the end of .runagentignore.", rel)
 		}
 	}
 	return nil
@@ -111,17 +130,26 @@ func (p *packer) add(rel string, d fs.DirEntry, here *rules) error {
 	}
 	switch {
 	case d.IsDir():
-		if _, err := os.Stat(filepath.Join(p.root, filepath.FromSlash(rel), "pyvenv.cfg")); err == nil {
-			return nil // a virtual environment
+		if p.environment(rel) {
+			return nil
 		}
 		return p.walk(rel+"/", here)
 	case d.Type() == fs.ModeSymlink:
+		if p.environment(rel) {
+			return nil
+		}
 		return p.addLink(rel)
 	case d.Type().IsRegular():
 		return p.addFile(rel, d)
 	}
 	return fault.New(fault.Validation, "%s is neither a file nor a folder, so it can't be uploaded", rel).
 		WithSuggestion("Name it in .runagentignore.")
+}
+
+// environment reports whether rel is, or leads to, a virtual environment.
+func (p *packer) environment(rel string) bool {
+	_, err := os.Stat(filepath.Join(p.root, filepath.FromSlash(rel), "pyvenv.cfg"))
+	return err == nil
 }
 
 func (p *packer) addLink(rel string) error {

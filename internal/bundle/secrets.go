@@ -29,8 +29,13 @@ func never(name string, folder bool) bool {
 		strings.HasPrefix(name, ".env.") && !slices.Contains(envTemplates, name)
 }
 
-// Files that are secrets by their names.
-var secretNames = regexp.MustCompile(`(?i)^(id_(rsa|dsa|ecdsa|ed25519)|credentials\.json|client_secret.*\.json|service[-_]account.*\.json|\.htpasswd|.*\.(key|p12|pfx|jks|keystore|kdbx))$`)
+// Files that are secrets by their names, and those of them that are written to
+// be read by others.
+var (
+	secretNames = regexp.MustCompile(`(?i)^(id_(rsa|dsa|ecdsa|ed25519)|credentials\.json|client_secret.*\.json|service[-_]account.*\.json|` +
+		`secrets?\.(json|ya?ml|toml)|\.(htpasswd|envrc|git-credentials|pgpass)|.*\.(key|p12|pfx|jks|keystore|kdbx|ppk|env))$`)
+	sampleNames = regexp.MustCompile(`(?i)^(.*[._-])?(example|sample|template)\.env$`)
+)
 
 // Texts that are secrets wherever they stand, and what they are.
 var secretTexts = []struct {
@@ -41,6 +46,7 @@ var secretTexts = []struct {
 	{regexp.MustCompile(`\bAKIA[0-9A-Z]{16}\b`), "an AWS access key"},
 	{regexp.MustCompile(`\bsk-(proj-|ant-|svcacct-)?[A-Za-z0-9_-]{32,}`), "an API key"},
 	{regexp.MustCompile(`\bgh[pousr]_[A-Za-z0-9]{36,}`), "a GitHub token"},
+	{regexp.MustCompile(`\bAIza[0-9A-Za-z_-]{35}(?:[^0-9A-Za-z_-]|$)`), "a Google API key"},
 	{regexp.MustCompile(`\bxox[abp]-[0-9A-Za-z-]{20,}`), "a Slack token"},
 }
 
@@ -50,7 +56,7 @@ const secretScan = 256 << 10
 // looksSecret says what makes a file look like a secret, or "". head is how it
 // begins.
 func looksSecret(rel string, head []byte) string {
-	if secretNames.MatchString(path.Base(rel)) {
+	if name := path.Base(rel); secretNames.MatchString(name) && !sampleNames.MatchString(name) {
 		return "by its name"
 	}
 	if what := LooksSecret(string(head)); what != "" {

@@ -144,9 +144,10 @@ func TestAnUploadGoesOnOverABrokenWire(t *testing.T) {
 	w := newWire(t, p.url, 3*mib)
 	w.breaks.Store(2)
 	dir := p.heavyFolder(t, 10*mib)
+	temp := t.TempDir()
 	over := func(args ...string) *exec.Cmd {
 		cmd := p.command(args...)
-		cmd.Env = append(cmd.Env, "RUNAGENT_URL=http://"+w.Addr().String())
+		cmd.Env = append(cmd.Env, "RUNAGENT_URL=http://"+w.Addr().String(), "TMPDIR="+temp)
 		return cmd
 	}
 	if out, err := over("deploy", dir).CombinedOutput(); err != nil || len(w.full) != 2 {
@@ -170,6 +171,9 @@ func TestAnUploadGoesOnOverABrokenWire(t *testing.T) {
 	<-w.full
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("the client left %v, %v", left, err)
+	}
 	p.awaitPart(t, 2*mib)
 	w.stalls.Store(false)
 	if said, err := over("deploy", dir).CombinedOutput(); err != nil {

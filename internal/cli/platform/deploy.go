@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
+	"path"
 	"strings"
 	"time"
 
@@ -108,7 +110,7 @@ func (c *deployCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	out := deployed{}
-	if err := c.hand(ctx, client, a.Dir, &out); err != nil {
+	if err := c.hand(ctx, client, a, &out); err != nil {
 		return err
 	}
 	req := api.DeployRequest{Digest: out.Digest, Message: c.message, Env: env, Rebuild: c.rebuild, Canary: canary}
@@ -153,12 +155,22 @@ func (c *deployCommand) variables() (map[string]string, error) {
 		if !ok || name == "" {
 			return nil, c.desk.Usage("--env is %q, not NAME=VALUE", pair)
 		}
-		if looksSecret(name) || bundle.LooksSecret(value) != "" {
+		if looksSecret(name) || bundle.LooksSecret(value) != "" || holdsPassword(value) {
 			c.desk.say("warning: %s looks like a secret; what --env gives is kept readable, so set it with `runagent secrets set %s`", name, name)
 		}
 		env[name] = value
 	}
 	return env, nil
+}
+
+// holdsPassword reports whether value is an address with a password in it.
+func holdsPassword(value string) bool {
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	password, _ := u.User.Password()
+	return password != ""
 }
 
 func looksSecret(name string) bool {
@@ -171,19 +183,22 @@ func looksSecret(name string) bool {
 }
 
 // hand packs the folder and uploads it, unless the platform has it.
-func (c *deployCommand) hand(ctx context.Context, client *runagent.Client, dir string, out *deployed) error {
+func (c *deployCommand) hand(ctx context.Context, client *runagent.Client, a *agent.Agent, out *deployed) error {
 	began := time.Now()
 	file, err := os.CreateTemp("", "runagent-bundle-*")
 	if err != nil {
 		return fmt.Errorf("pack: %w", err)
 	}
-	defer os.Remove(file.Name())
 	defer file.Close()
+	// Without a name it goes with this process, whatever ends that.
+	if err := os.Remove(file.Name()); err != nil {
+		return fmt.Errorf("pack: %w", err)
+	}
 	limits, err := limitsOf(ctx, client)
 	if err != nil {
 		return err
 	}
-	sum, err := bundle.Pack(ctx, dir, file, bundle.PackOptions{AllowSecrets: c.allowSecrets, Limits: limits})
+	sum, err := bundle.Pack(ctx, a.Dir, file, bundle.PackOptions{AllowSecrets: c.allowSecrets, Limits: limits, Needed: needed(a)})
 	if err != nil {
 		return err
 	}
@@ -204,6 +219,20 @@ func (c *deployCommand) hand(ctx context.Context, client *runagent.Client, dir s
 	out.UploadedBytes = sum.Packed
 	c.desk.say("uploaded %s", size(sum.Packed))
 	return nil
+}
+
+// needed are the files that a folder can't be deployed without.
+func needed(a *agent.Agent) []string {
+	files := []string{agent.ManifestName}
+	for _, f := range a.Manifest.Functions() {
+		if f.File != "" {
+			files = append(files, path.Clean(f.File))
+		}
+	}
+	if named := a.Manifest.Requirements; named != "" {
+		files = append(files, path.Clean(named))
+	}
+	return files
 }
 
 // limitsOf are those of the platform.

@@ -154,15 +154,29 @@ func TestDeployUploadsWhatIsNotThere(t *testing.T) {
 	f.login()
 	dir := folder(t)
 	f.takesAll(f.digestOf(dir))
-	out, talk, err := f.run("deploy", dir, "--env", "API_KEY=x")
+	out, talk, err := f.run("deploy", dir, "--env", "API_KEY=x", "--env", "DB=postgres://me:word@host/db", "--env", "SITE=http://me@host:80/a:b@c")
 	if err != nil || out != "my-bot: revision 2 serves at "+f.url+"/v1/agents/my-bot\n" {
 		t.Errorf("%q, %v", out, err)
 	}
-	for _, want := range []string{"packed 2 files", "uploaded ", "building", "installing things", "warning: API_KEY looks like a secret"} {
+	for _, want := range []string{"packed 2 files", "uploaded ", "building", "installing things", "warning: API_KEY looks like a secret", "warning: DB looks like a secret"} {
 		if !strings.Contains(talk, want) {
 			t.Errorf("no %q in %q", want, talk)
 		}
 	}
+	if strings.Contains(talk, "warning: SITE") {
+		t.Errorf("warned of an address without a password: %q", talk)
+	}
+}
+
+func TestADeployNeedsItsCode(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, deploying(ready))
+	f.login()
+	dir := folder(t)
+	if err := os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("*.py\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.fails(false, "main.py is needed, but .gitignore or .runagentignore leaves main.py out", "deploy", dir)
 }
 
 func TestDeployUploadsNothingTwice(t *testing.T) {
@@ -234,6 +248,8 @@ func TestWrongUsage(t *testing.T) {
 	f.fails(true, "name the new folder", "platform", "restore", "x")
 	f.fails(false, "never goes over what is there", "platform", "restore", "x", "--data", dir)
 	f.fails(false, "holds no secret", "secrets", "set", "KEY")
+	f.in = "\xff\xfe"
+	f.fails(false, "not UTF-8 text", "secrets", "set", "KEY")
 }
 
 func TestLogin(t *testing.T) {

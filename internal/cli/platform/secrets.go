@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -76,6 +77,9 @@ func (d *Desk) readValue() (string, error) {
 	}
 	if err != nil {
 		return "", fmt.Errorf("read the secret: %w", err)
+	}
+	if !utf8.Valid(text) {
+		return "", errors.New("the secret is not UTF-8 text, which alone is kept as it is: encode it, for example with base64")
 	}
 	value := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 	if value == "" {
