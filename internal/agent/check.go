@@ -133,6 +133,9 @@ func (r *reader) checkExtractor(extractor map[string]string, at string) {
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
+// ValidVariable reports whether name can be that of a variable.
+func ValidVariable(name string) bool { return envName.MatchString(name) }
+
 // checkEnvNames notes keys of env_vars that can't name a variable.
 func (r *reader) checkEnvNames(root map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(object(root, "env_vars"))) {

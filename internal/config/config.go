@@ -91,7 +91,7 @@ func Load(environ []string) (Config, error) {
 			c.DiscoveryDir = v
 		}
 	}
-	c.APIKey = vars[APIKeyVar]
+	c.APIKey = strings.TrimSpace(vars[APIKeyVar]) // a file of it ends with a line break
 	for _, name := range []string{URLVar, BaseURLVar} {
 		v := strings.TrimSuffix(strings.TrimSuffix(vars[name], "/"), "/api/v1")
 		if v == "" || c.URL != "" {

@@ -117,3 +117,11 @@ func TestLookup(t *testing.T) {
 		t.Errorf("Lookup(NONE) = %q, true", got)
 	}
 }
+
+func TestAKeyIsTakenWithoutItsLineBreak(t *testing.T) {
+	t.Parallel()
+	c, err := Load([]string{"HOME=/u", "RUNAGENT_API_KEY=ra_key\r\n"})
+	if err != nil || c.APIKey != "ra_key" {
+		t.Errorf("key %q, %v", c.APIKey, err)
+	}
+}

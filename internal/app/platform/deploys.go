@@ -82,6 +82,9 @@ func (s *service) Deploy(ctx context.Context, ref string, req api.DeployRequest)
 	if err != nil {
 		return api.Revision{}, err
 	}
+	if err := checkVars(req.Env); err != nil {
+		return api.Revision{}, err
+	}
 	if _, err := s.Bundle(ctx, req.Digest); err != nil {
 		return api.Revision{}, err
 	}
@@ -98,6 +101,19 @@ func (s *service) Deploy(ctx context.Context, ref string, req api.DeployRequest)
 	}
 	rev.Rebuild = req.Rebuild
 	return s.begin(ctx, rev, part)
+}
+
+// checkVars refuses variables that no process can have.
+func checkVars(vars map[string]string) error {
+	for name, value := range vars {
+		switch {
+		case !agent.ValidVariable(name):
+			return fault.New(fault.Validation, "%q is not a variable's name: letters, digits and \"_\", not starting with a digit", name).WithField("env")
+		case strings.ContainsRune(value, 0):
+			return fault.New(fault.Validation, "the variable %s holds a zero byte, which none can", name).WithField("env")
+		}
+	}
+	return nil
 }
 
 // record makes and keeps a new revision of the agent that its bundle holds.

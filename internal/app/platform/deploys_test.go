@@ -349,3 +349,18 @@ func TestOneAgentThatIsLostLeavesTheOthers(t *testing.T) {
 		t.Errorf("%+v, %v", d, err)
 	}
 }
+
+func TestVariablesThatNoProcessCanHave(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	digest := h.upload("bot", "")
+	for name, value := range map[string]string{"": "x", "A=B": "x", "A B": "x", "1A": "x", "A": "x\x00y"} {
+		_, err := h.Deploy(t.Context(), "bot", api.DeployRequest{Digest: digest, Env: map[string]string{name: value}})
+		if f := fault.As(err); f == nil || f.Code != fault.Validation || f.Field != "env" {
+			t.Errorf("%q=%q: %v", name, value, err)
+		}
+	}
+	if rev := h.deploy("bot", digest, map[string]string{"A_1": "é", "B": ""}); rev.Number != 1 || rev.State != "ready" {
+		t.Errorf("got %+v", rev)
+	}
+}
