@@ -7,7 +7,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from openai import AsyncOpenAI
 from probe import identity
 
-model = OpenAIChatModel("fake-small", provider=OpenAIProvider(openai_client=AsyncOpenAI(max_retries=0)))
+model = OpenAIChatModel("fake-small", provider=OpenAIProvider(openai_client=AsyncOpenAI(max_retries=0, timeout=60)))
 agent = Agent(model, instructions="Be brief.")
 
 
