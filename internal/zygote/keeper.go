@@ -250,20 +250,37 @@ func (k *Keeper) replace(z made) {
 // borrow returns the zygote to ask for a fork, which giveBack takes again. It
 // waits while one is made, and returns nil when none can be.
 func (k *Keeper) borrow(ctx context.Context) (*held, error) {
-	k.mu.Lock()
-	attempt := k.attempt
-	k.mu.Unlock()
-	select {
-	case <-attempt:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	for {
+		z, attempt := k.take()
+		if z != nil {
+			return z, nil
+		}
+		if attempt == nil {
+			return nil, nil
+		}
+		select {
+		case <-attempt:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
+}
+
+// take is borrow without the wait: there is a zygote, or one is made until
+// attempt is closed, or none can be.
+func (k *Keeper) take() (z *held, attempt <-chan struct{}) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.current != nil {
 		k.current.asked++
+		return k.current, nil
 	}
-	return k.current, nil
+	select {
+	case <-k.attempt:
+		return nil, nil
+	default:
+		return nil, k.attempt
+	}
 }
 
 func (k *Keeper) giveBack(z *held) {

@@ -456,6 +456,25 @@ func TestKeeperForksFromTheReplacement(t *testing.T) {
 	}
 }
 
+// TestKeeperWaitsForTheNextOfAZygoteThatDiesAtOnce has one made that is gone
+// before the launch which waits for it can ask it.
+func TestKeeperWaitsForTheNextOfAZygoteThatDiesAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &driver{begun: make(chan *fake)}
+		k := keeper(t, d, &list{modules: []string{"json"}})
+		kinds := launches(t, k, 1)
+		synctest.Wait()
+		k.mu.Lock()
+		k.endAttempt()
+		k.attempt = make(chan struct{})
+		k.mu.Unlock()
+		synctest.Wait()
+		<-d.begun
+		wantWarm(t, kinds, 1)
+	})
+}
+
 // TestKeeperStartsPlainlyWhenZygotesDie gives up on forks that each end their
 // zygote.
 func TestKeeperStartsPlainlyWhenZygotesDie(t *testing.T) {

@@ -374,7 +374,7 @@ func (s *service) run(ctx context.Context, live []*deploy.Revision) error {
 		case <-ctx.Done():
 			return nil
 		case <-s.o.Upgrade:
-			if err := s.place.Give(); err != nil {
+			if err := s.place.Give(ctx); err != nil {
 				s.o.Log.Error("no new process took over; this one goes on", "error", err)
 				continue
 			}

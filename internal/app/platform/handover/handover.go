@@ -61,11 +61,13 @@ func (p *Place) Hold() error {
 }
 
 // Give starts a successor and returns when that one says that it will do. Then
-// this process must end; on an error it goes on.
-func (p *Place) Give() error {
+// this process must end; on an error it goes on. The end of ctx ends a successor
+// that has not said so, and the possibility of a handover.
+func (p *Place) Give(ctx context.Context) error {
 	if os.Getpid() == 1 {
 		return errors.New("this is the first process of its container, which would end with it: replace the container instead")
 	}
+	defer context.AfterFunc(ctx, p.Close)()
 	return p.upg.Upgrade()
 }
 
