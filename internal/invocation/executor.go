@@ -249,6 +249,8 @@ func (x *Executor) settle(ctx context.Context, err error) *fault.Error {
 		return fault.New(fault.Timeout, "the call did not end before its deadline")
 	case errors.Is(cause, errCanceled):
 		return fault.New(fault.Canceled, "the call was canceled")
+	case cause != nil && !errors.Is(cause, context.Canceled):
+		return fault.New(fault.Canceled, "the call ended early: %w", cause)
 	case cause != nil:
 		return fault.New(fault.Canceled, "the caller went away")
 	}

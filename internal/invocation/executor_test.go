@@ -158,6 +158,25 @@ func TestExecutorTellsHowCallsEnd(t *testing.T) {
 	}
 }
 
+// TestExecutorTellsWhoEndedACall has its context end for different reasons.
+func TestExecutorTellsWhoEndedACall(t *testing.T) {
+	t.Parallel()
+	for message, cause := range map[string]error{
+		"the caller went away":                         nil,
+		"the call ended early: the server is stopping": errors.New("the server is stopping"),
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		d, x := newDesk(func(ctx context.Context, _ Call, _ func(Event) error) (Result, error) {
+			cancel(cause)
+			return Result{}, context.Cause(ctx)
+		})
+		_, err := x.Execute(ctx, Request{Agent: "bot"}, ignore)
+		if fault.CodeOf(err) != fault.Canceled || err.Error() != message || d.last(t).Status != CanceledS {
+			t.Errorf("%v, recorded %s; want %q", err, d.last(t).Status, message)
+		}
+	}
+}
+
 func TestExecutorCancels(t *testing.T) {
 	t.Parallel()
 	waits := func(ctx context.Context, _ Call, _ func(Event) error) (Result, error) {
