@@ -100,42 +100,96 @@ func gone(pid int) bool {
 	return err != nil || strings.Contains(string(stat), ") Z ")
 }
 
-// TestAProgramThatDoesNotStartTakesNothingOver replaces the program's file.
-func TestAProgramThatDoesNotStartTakesNothingOver(t *testing.T) {
-	t.Parallel()
-	if ok, err := findPrograms().condition("python"); err != nil || !ok {
-		t.Skip("no Python 3.9 or newer on PATH")
-	}
-	p := &platform{dir: t.TempDir()}
+// program is a copy of the program that can be replaced, as an installer does it.
+type program struct {
+	path string
+	good []byte // what it was copied from
+}
+
+func (p *platform) copyProgram(t *testing.T) *program {
+	t.Helper()
 	good, err := os.ReadFile(p.command().Path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := filepath.Join(p.dir, "program")
-	put := func(text []byte) {
-		t.Helper()
-		// As an installer does: what runs keeps its file.
-		if err := os.WriteFile(program+".new", text, 0o700); err != nil { //nolint:gosec // it must be a program
-			t.Fatal(err)
-		}
-		if err := os.Rename(program+".new", program); err != nil {
-			t.Fatal(err)
-		}
+	c := &program{filepath.Join(p.dir, "program"), good}
+	c.put(t, good)
+	return c
+}
+
+// put replaces it: what runs keeps its file.
+func (c *program) put(t *testing.T, text []byte) {
+	t.Helper()
+	if err := os.WriteFile(c.path+".new", text, 0o700); err != nil { //nolint:gosec // it must be a program
+		t.Fatal(err)
 	}
-	put(good)
-	p.start(t, program)
+	if err := os.Rename(c.path+".new", c.path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const refusal = "no new process took over; this one goes on"
+
+// TestAProgramThatDoesNotStartTakesNothingOver replaces the program's file.
+func TestAProgramThatDoesNotStartTakesNothingOver(t *testing.T) {
+	t.Parallel()
+	needsPython(t)
+	p := &platform{dir: t.TempDir()}
+	program := p.copyProgram(t)
+	p.start(t, program.path)
 	p.deploy(t, 1)
 	pid := p.pid(t)
-	put([]byte("#!/bin/sh\nexit 3\n"))
+	program.put(t, []byte("#!/bin/sh\nexit 3\n"))
 	p.signal(t, syscall.SIGHUP)
-	await(t, "the refusal", func() bool { return strings.Contains(p.out.String(), "no new process took over; this one goes on") })
+	await(t, "the refusal", func() bool { return strings.Contains(p.out.String(), refusal) })
 	if err := p.call(t.Context()); err != nil || p.pid(t) != pid {
 		t.Errorf("afterwards process %d answers with %v, want %d", p.pid(t), err, pid)
 	}
-	put(good)
+	program.put(t, program.good)
 	p.signal(t, syscall.SIGHUP)
 	await(t, "the old process ends", func() bool { return gone(pid) })
 	if err := p.call(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAProcessThatCouldNotGoOnTakesNothingOver makes the master key unusable,
+// which the process that runs has read long ago.
+func TestAProcessThatCouldNotGoOnTakesNothingOver(t *testing.T) {
+	t.Parallel()
+	needsPython(t)
+	p := startPlatform(t)
+	p.deploy(t, 1)
+	pid, key := p.pid(t), filepath.Join(p.dir, "data", "master.key")
+	if err := os.Chmod(key, 0o644); err != nil { //nolint:gosec // that is what is wrong
+		t.Fatal(err)
+	}
+	p.signal(t, syscall.SIGHUP)
+	await(t, "the refusal", func() bool { return strings.Contains(p.out.String(), refusal) || gone(pid) })
+	if err := p.call(t.Context()); err != nil || p.pid(t) != pid {
+		t.Errorf("afterwards process %d answers with %v, want %d", p.pid(t), err, pid)
+	}
+}
+
+// TestAStopDoesNotWaitForASuccessor has one that never says whether it will do.
+func TestAStopDoesNotWaitForASuccessor(t *testing.T) {
+	t.Parallel()
+	needsPython(t)
+	p := &platform{dir: t.TempDir()}
+	program := p.copyProgram(t)
+	p.start(t, program.path)
+	p.deploy(t, 1)
+	mark := filepath.Join(p.dir, "hanging")
+	program.put(t, []byte("#!/bin/sh\n: > "+mark+"\nexec sleep 1000\n"))
+	p.signal(t, syscall.SIGHUP)
+	await(t, "the successor", func() bool {
+		_, err := os.Stat(mark)
+		return err == nil
+	})
+	began := time.Now()
+	p.signal(t, syscall.SIGTERM)
+	<-p.done
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("it ended after %v", took)
 	}
 }

@@ -200,7 +200,7 @@ func (s *service) settle(ctx context.Context) (err error) {
 	}
 	s.own(func(context.Context) { s.place.Close() })
 	if s.place.Successor() {
-		if err := state.Check(ctx, filepath.Join(s.o.Data, stateName)); err != nil {
+		if err := s.canOpen(ctx); err != nil {
 			return err
 		}
 		if err := s.listen(); err != nil {
@@ -221,6 +221,20 @@ func (s *service) settle(ctx context.Context) (err error) {
 	return nil
 }
 
+// canOpen looks, while another process has the data folder, for what would make
+// open fail: then that one goes on.
+func (s *service) canOpen(ctx context.Context) error {
+	if err := state.Check(ctx, filepath.Join(s.o.Data, stateName)); err != nil {
+		return err
+	}
+	_, err := s.openVault()
+	return err
+}
+
+func (s *service) openVault() (*secret.Vault, error) {
+	return secret.OpenVault(cmp.Or(s.o.MasterKeyFile, filepath.Join(s.o.Data, masterKeyName)))
+}
+
 func (s *service) listen() (err error) {
 	if s.listener, err = s.place.Listen(s.o.Listen); err != nil {
 		return fault.New(fault.Conflict, "can't listen on %s: %w", s.o.Listen, err).WithSuggestion("Choose another address with --listen.")
@@ -238,7 +252,7 @@ func (s *service) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.own(func(context.Context) { s.note("state not closed", s.state.Close()) })
-	if s.vault, err = secret.OpenVault(cmp.Or(s.o.MasterKeyFile, filepath.Join(s.o.Data, masterKeyName))); err != nil {
+	if s.vault, err = s.openVault(); err != nil {
 		return err
 	}
 	if err := s.openIntake(); err != nil {
