@@ -3,6 +3,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"math"
@@ -190,13 +191,13 @@ func (f *Fleet) Loads() []autoscale.Load {
 }
 
 // InstanceMemory is what an instance of a revision takes, as it was measured
-// not long ago; 0 when that is not known.
+// not long ago, or while it last had one; 0 when that is not known.
 func (f *Fleet) InstanceMemory(revision string) int64 {
 	f.mu.Lock()
 	known := f.sizes[revision]
 	f.mu.Unlock()
 	if now := f.o.Now(); known.bytes == 0 || now.Sub(known.at) >= measureEvery {
-		known = size{f.o.Engine.InstanceMemory(revision), now}
+		known = size{cmp.Or(f.o.Engine.InstanceMemory(revision), known.bytes), now}
 		f.mu.Lock()
 		f.sizes[revision] = known
 		f.mu.Unlock()

@@ -111,9 +111,14 @@ func TestInstancesAreMeasuredNowAndThen(t *testing.T) {
 	check("at once", 1, 100)
 	h.pass(measureEvery)
 	check("later", 2, 200)
+	// All its instances have been killed: what they took is no less for that.
+	h.machine.takes["r1"] = 0
+	h.pass(measureEvery)
+	check("without any", 3, 200)
+	h.machine.takes["r1"] = 200
 	h.Sleep(t.Context(), []string{"r1"})
 	h.Loads()
-	check("after it slept", 3, 200)
+	check("after it slept", 4, 200)
 }
 
 func TestWhatAnOwnerSaysGoesFirstAndIsKept(t *testing.T) {
