@@ -2,11 +2,21 @@ package standby
 
 import "slices"
 
-// Count is how many revisions are in each tier of readiness, and how many calls
+// Count is how many agents are in each tier of readiness, and how many calls
 // wait for one to wake.
 type Count struct{ Hot, Warm, Cold, Waiting int }
 
-// Count counts.
+// tier is how ready an agent is.
+type tier int
+
+const (
+	cold tier = iota
+	warm
+	hot
+)
+
+// Count counts. An agent is as ready as the readiest of its revisions, but for
+// those that drain.
 func (s *Pools) Count() (c Count) {
 	s.mu.Lock()
 	places := make([]*place, 0, len(s.places))
@@ -14,17 +24,30 @@ func (s *Pools) Count() (c Count) {
 		places = append(places, p)
 	}
 	s.mu.Unlock()
+	agents := map[string]tier{}
 	for _, p := range places {
 		p.mu.Lock()
-		up, waiting, rev := p.phase == awake, p.sleepers, p.rev
+		up, waiting, leaves, rev := p.phase == awake, p.sleepers, p.draining, p.rev
 		p.mu.Unlock()
 		c.Waiting += waiting
-		switch {
-		case up:
+		if leaves {
+			continue
+		}
+		now := cold
+		if up {
+			now = hot
+		} else if s.o.Machine.Warm(rev) {
+			now = warm
+		}
+		agents[rev.Agent.ID] = max(agents[rev.Agent.ID], now)
+	}
+	for _, t := range agents {
+		switch t {
+		case hot:
 			c.Hot++
-		case s.o.Machine.Warm(rev):
+		case warm:
 			c.Warm++
-		default:
+		case cold:
 			c.Cold++
 		}
 	}

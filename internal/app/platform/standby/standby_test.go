@@ -394,6 +394,44 @@ func TestOnlyWhatSleepsUnwantedIsDismissed(t *testing.T) {
 	f.Dismiss("r1", unwanted)
 }
 
+// TestAgentsAreCountedOnce has an agent with two revisions, and one that leaves.
+func TestAgentsAreCountedOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.Adopt(revision("r1"))
+	f.Adopt(revision("r2"))
+	other := revision("r3")
+	other.Agent.ID = "b"
+	f.Adopt(other)
+	if got := f.Count(); got != (Count{Cold: 2}) {
+		t.Errorf("asleep: %+v", got)
+	}
+	for _, id := range []string{"r1", "r3"} {
+		if _, err := f.call(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := f.Count(); got != (Count{Hot: 2}) {
+		t.Errorf("awake: %+v", got)
+	}
+	drained := make(chan struct{})
+	f.room.during = func() {
+		go func() {
+			defer close(drained)
+			f.Drain(t.Context(), other)
+		}()
+		f.awaitDrain("r3")
+		if got := f.Count(); got != (Count{Hot: 1}) {
+			t.Errorf("while one leaves: %+v", got)
+		}
+	}
+	if _, err := f.call("r3"); err != nil {
+		t.Fatal(err)
+	}
+	f.NoMoreCalls()
+	<-drained
+}
+
 func TestDrainEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
