@@ -272,12 +272,20 @@ func (s *service) forget(rev *deploy.Revision) {
 	s.codes.Take(rev.ID)
 	s.visitors.forget(rev.ID)
 	s.giveCode(rev.ID)
-	_, err := s.state.Agent(context.Background(), rev.Agent.ID)
-	if fault.CodeOf(err) == fault.AgentNotFound {
-		s.metrics.Forget(rev.Agent.ID)
-		s.note("announcement of a deleted agent not removed", s.intake.Forget(rev.Agent.ID))
-		s.note("data of a deleted agent not removed", os.RemoveAll(filepath.Join(s.o.Data, "data", rev.Agent.ID)))
+	if _, err := s.state.Agent(context.Background(), rev.Agent.ID); fault.CodeOf(err) == fault.AgentNotFound {
+		s.forgetAgent(rev.Agent.ID)
 	}
+}
+
+// forgetAgent removes what a deleted agent leaves, unless a revision of it still
+// has instances: then it is for the last one to go.
+func (s *service) forgetAgent(id string) {
+	if slices.ContainsFunc(s.standby.Awake(), func(rev *deploy.Revision) bool { return rev.Agent.ID == id }) {
+		return
+	}
+	s.metrics.Forget(id)
+	s.note("announcement of a deleted agent not removed", s.intake.Forget(id))
+	s.note("data of a deleted agent not removed", os.RemoveAll(filepath.Join(s.o.Data, "data", id)))
 }
 
 // Rollback implements control.Deploys.
@@ -369,13 +377,26 @@ func (s *service) DeleteAgent(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	serves := s.deployer.Live(a.ID) != nil
 	err = s.deployer.Withdraw(a.ID, func() error { return s.endTrial(a.ID, s.state.DeleteAgent(ctx, a.ID)) })
-	if err == nil && !serves {
-		s.note("announcement of a deleted agent not removed", s.intake.Forget(a.ID))
-		err = os.RemoveAll(filepath.Join(s.o.Data, "data", a.ID))
+	if err == nil {
+		s.drainVisited(a.ID)
+		s.forgetAgent(a.ID)
 	}
 	return err
+}
+
+// drainVisited ends what only calls by name have woken of an agent that is deleted.
+func (s *service) drainVisited(agentID string) {
+	for _, p := range s.standby.Places() {
+		if p.Revision.Agent.ID != agentID {
+			continue
+		}
+		s.deploys.Go(func() {
+			ctx, cancel := context.WithTimeout(s.life, s.o.DrainTimeout)
+			defer cancel()
+			s.standby.Drain(ctx, p.Revision)
+		})
+	}
 }
 
 // Revisions implements control.Deploys.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +33,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type engineRoom struct {
 	mu       sync.Mutex // guards all that follows
 	startErr error
+	during   func()                // called in each Invoke, if it is not nil
 	used     func(revision string) // told of each look at what one does, if it is not nil
 }
 
@@ -64,6 +66,12 @@ func (e *engineRoom) InstanceMemory(string) int64 { return 0 }
 func (e *engineRoom) Warm(*deploy.Revision) bool { return false }
 
 func (e *engineRoom) Invoke(context.Context, invocation.Call, func(invocation.Event) error) (invocation.Result, error) {
+	e.mu.Lock()
+	during := e.during
+	e.mu.Unlock()
+	if during != nil {
+		during()
+	}
 	return invocation.Result{Start: invocation.Hot}, nil
 }
 
@@ -318,6 +326,61 @@ func TestStopStartDelete(t *testing.T) {
 		t.Errorf("its data is still there: %v; %d folders of code", err, h.code())
 	}
 	h.enter(h.o.Data)
+}
+
+// TestWhatCallsStoreStaysUntilTheyEnd deletes an agent in the midst of a call: to
+// what serves, to what was stopped before, and to what was called by name.
+func TestWhatCallsStoreStaysUntilTheyEnd(t *testing.T) {
+	t.Parallel()
+	for _, which := range []string{"serves", "stopped", "named"} {
+		h := newHouse(t)
+		digest := h.upload("Bot", "")
+		rev := h.deploy("bot", digest, nil)
+		if which == "named" {
+			h.deploy("bot", digest, nil)
+			h.dismiss(rev.ID)
+		}
+		data := filepath.Join(h.o.Data, "data", rev.AgentID)
+		if err := os.MkdirAll(data, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		h.room.mu.Lock()
+		h.room.during = func() {
+			if which == "stopped" {
+				if err := h.StopAgent(t.Context(), "bot"); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := h.DeleteAgent(t.Context(), "bot"); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(data); err != nil {
+				t.Errorf("%s: %v", which, err)
+			}
+		}
+		h.room.mu.Unlock()
+		target, err := h.directory().Target(t.Context(), invocation.Route{Agent: "bot", Revision: rev.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.standby.Invoke(t.Context(), invocation.Call{Revision: target.Revision}, nil); err != nil {
+			t.Error(err)
+		}
+		h.stop(context.Background())
+		if _, err := os.Stat(data); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: its data is still there: %v", which, err)
+		}
+		h.enter(h.o.Data)
+	}
+}
+
+// dismiss waits until a revision that was replaced has gone.
+func (h *house) dismiss(revision string) {
+	h.t.Helper()
+	h.standby.NoMoreCalls()
+	for h.standby.Has(revision) {
+		runtime.Gosched()
+	}
 }
 
 func TestOneAgentThatIsLostLeavesTheOthers(t *testing.T) {
