@@ -69,7 +69,11 @@ func (s *service) visit(ctx context.Context, a state.Agent, revision string) (*i
 	case err != nil:
 		return nil, err
 	case kept.ServedAt.IsZero():
-		return nil, fault.New(fault.AgentUnavailable, "revision %d of agent %q has never come up", kept.Number, a.Name).
+		code := fault.AgentUnavailable // it may come up yet
+		if kept.State == deploy.Failed {
+			code = fault.Conflict
+		}
+		return nil, fault.New(code, "revision %d of agent %q has never come up", kept.Number, a.Name).
 			WithSuggestion("`runagent revisions %s` says why.", a.Slug)
 	}
 	v := &s.visitors
