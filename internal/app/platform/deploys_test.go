@@ -164,6 +164,20 @@ func (h *house) deploy(slug, digest string, env map[string]string) api.Revision 
 	return h.await(h.Deploy(h.t.Context(), slug, api.DeployRequest{Digest: digest, Env: env}))
 }
 
+func TestADeployTellsItsSteps(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	rev := h.deploy("bot", h.upload("Bot", ""), nil)
+	var steps []string
+	err := h.FollowDeploy(t.Context(), rev.AgentID, rev.ID, func(e api.DeployEvent) error {
+		steps = append(steps, e.Step)
+		return nil
+	})
+	if got := strings.Join(steps, " "); err != nil || got != "building starting switching ready" {
+		t.Errorf("its steps are %q, %v", got, err)
+	}
+}
+
 // states are those of the agent's revisions, newest first.
 func (h *house) states(ref string) string {
 	h.t.Helper()
@@ -403,6 +417,9 @@ func TestOneAgentThatIsLostLeavesTheOthers(t *testing.T) {
 	}
 	if _, err := h.directory().Target(t.Context(), invocation.Route{Agent: "lost"}); fault.CodeOf(err) != fault.AgentUnavailable {
 		t.Errorf("got %v", err)
+	}
+	if d, err := h.Describe(t.Context(), "lost"); err != nil || !strings.Contains(d.Checks[0].Message, "did not bring it back") {
+		t.Errorf("%+v, %v", d, err)
 	}
 	h.room.startErr = errors.New("not now")
 	if err := h.wakeFirst(t.Context(), h.traffic.Live()); err != nil {

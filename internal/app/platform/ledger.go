@@ -38,6 +38,9 @@ func (l ledger) Reached(ctx context.Context, rev *deploy.Revision, why error) er
 
 // Switch implements deploy.Ledger.
 func (l ledger) Switch(ctx context.Context, to deploy.Split) error {
+	for _, rev := range to.Fresh {
+		l.progress.Tell(rev.ID, api.DeployEvent{Step: "switching"})
+	}
 	l.inherit(to)
 	if err := l.state.Switch(ctx, to); err != nil {
 		return err

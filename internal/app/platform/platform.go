@@ -153,6 +153,8 @@ type service struct {
 	codes   folders.Uses
 
 	visitors visitors
+	// lost is why agents were not brought back, by their IDs; restore fills it.
+	lost map[string]error
 
 	ends []func(context.Context)
 }
@@ -162,7 +164,7 @@ var errStopping = errors.New("the platform is stopping; deploy again")
 
 // newService returns a service that does nothing yet.
 func newService(o Options) *service {
-	s := &service{o: o, began: time.Now(), folders: folders.Folders{Data: o.Data}, progress: progress.New()}
+	s := &service{o: o, began: time.Now(), folders: folders.Folders{Data: o.Data}, progress: progress.New(), lost: map[string]error{}}
 	s.memory = memory.NewWatch(memory.Options{Machine: room{s}, Limit: o.MaxMemory, Log: o.Log})
 	s.metrics = telemetry.New(telemetry.Options{Version: o.Version, Gauges: s.gauges, Name: s.slug})
 	return s

@@ -24,6 +24,7 @@ func (s *service) restore(ctx context.Context) ([]*deploy.Revision, error) {
 		keep[r.ID] = true
 		rev, err := s.load(ctx, r)
 		if err != nil { // one agent must not keep the others from coming back
+			s.lost[r.AgentID] = err
 			s.o.Log.Error("agent not brought back", "agent_id", r.AgentID, "revision", r.ID, "error", err)
 			continue
 		}
@@ -97,6 +98,8 @@ func (s *service) describe(a *state.Agent) server.Description {
 		check := api.Check{Name: "instances", Status: api.Degraded, Message: "no revision of it has come into service"}
 		if a.Stopped {
 			d.State, check.Message = stopped, "it was stopped"
+		} else if err := s.lost[a.ID]; err != nil {
+			check.Message = "the platform's start did not bring it back: " + err.Error()
 		}
 		d.Checks = []api.Check{check}
 		return d

@@ -45,8 +45,8 @@ func (d directory) Target(ctx context.Context, to invocation.Route) (*invocation
 	case to.Revision != "":
 		return d.visit(ctx, a, to.Revision)
 	}
-	return nil, fault.New(fault.AgentUnavailable, "no revision of agent %q has come into service", a.Name).
-		WithSuggestion("`runagent revisions %s` says why.", a.Slug)
+	return nil, fault.New(fault.AgentUnavailable, "no revision of agent %q is in service", a.Name).
+		WithSuggestion("`runagent status %s` says why.", a.Slug)
 }
 
 // visitors are revisions without traffic that are called by name.

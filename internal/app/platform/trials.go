@@ -18,7 +18,7 @@ func (s *service) splitTrial(ctx context.Context, agentID string, shares, from [
 func (s *service) decided(v canary.Verdict) {
 	ctx := context.WithoutCancel(s.life)
 	s.o.Log.Info("trial ended", "agent_id", v.Fresh.Agent.ID, "revision", v.Fresh.ID, "worse", v.Why)
-	text := "its trial went well: it gets all calls"
+	text := "its trial is over and it did no worse: it gets all calls"
 	if v.Why != "" {
 		text = "its trial went badly: " + v.Why
 		s.note("end of a trial not kept", s.state.NoteReason(ctx, v.Fresh.ID, text))

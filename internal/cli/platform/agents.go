@@ -112,7 +112,7 @@ func (d *Desk) whoIsLeft(ctx context.Context, client *runagent.Client, s *agentS
 	for i := range s.Revisions {
 		if r := &s.Revisions[i]; r.Draining != nil && r.Draining.InFlight > 0 {
 			draining[r.ID] = r
-			fmt.Fprintf(d.Out, "\nrevision %d was replaced; %s left, until %s at most\n",
+			fmt.Fprintf(d.Out, "\nrevision %d gets no more calls; %s left, until %s at most\n",
 				r.Number, count(r.Draining.InFlight, "call"), r.Draining.Until.Local().Format(time.TimeOnly))
 		}
 	}

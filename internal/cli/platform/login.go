@@ -47,6 +47,8 @@ func (d *Desk) login(ctx context.Context, address string, stdin bool) error {
 	address = strings.TrimSuffix(address, "/")
 	if u, err := url.Parse(address); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return d.Usage("%q does not look like http://host:port", address)
+	} else if u.User != nil {
+		return d.Usage("leave user and password out of the URL: a platform asks for an API key, and nothing else")
 	}
 	key := settings.APIKey
 	if stdin || key == "" {

@@ -239,6 +239,8 @@ func TestWrongUsage(t *testing.T) {
 	f.fails(true, "add --yes", "delete", "my-bot")
 	f.fails(true, "name the platform's URL", "login")
 	f.fails(true, "does not look like http://host:port", "login", "localhost")
+	f.fails(true, "leave user and password out of the URL", "login", "http://me:secret@localhost")
+	f.fails(true, "--target takes a number", "scale", "bot", "--target", "NaN")
 	f.fails(true, "hand it over with --key-stdin", "login", f.url)
 	f.fails(false, "not here", "revisions", "nobody")
 	f.fails(true, "name the secret", "secrets", "set")

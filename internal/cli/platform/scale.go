@@ -2,6 +2,7 @@ package platform
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -61,6 +62,9 @@ func (c *scaleCommand) run(cmd *cobra.Command, client *runagent.Client, agent st
 		req.MaxInstances = &c.max
 	}
 	if set("target") {
+		if math.IsNaN(c.target) || math.IsInf(c.target, 0) {
+			return c.desk.Usage("--target takes a number")
+		}
 		req.Target = &c.target
 	}
 	if seconds := c.idle.Seconds(); set("idle-timeout") {
