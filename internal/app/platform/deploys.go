@@ -245,14 +245,18 @@ func (s *service) bring(rev *deploy.Revision, part deploy.Part) {
 	s.giveCode(rev.ID)
 	s.o.Log.Info("deploy ended", "agent_id", rev.Agent.ID, "revision", rev.ID, "duration", time.Since(began).Seconds(), "error", err)
 	s.note("old revisions not forgotten", s.state.PruneRevisions(context.WithoutCancel(s.life), rev.Agent.ID, revisionsKept))
-	s.told(rev)
+	s.told(rev, err)
 }
 
-// told tells how the deploy of a revision ended.
-func (s *service) told(rev *deploy.Revision) {
+// told tells how the deploy of a revision ended; failed is nil if it went well.
+func (s *service) told(rev *deploy.Revision, failed error) {
 	end, err := s.Revision(context.WithoutCancel(s.life), rev.Agent.ID, rev.ID)
 	if err != nil { // its agent was deleted meanwhile
 		end = api.Revision{ID: rev.ID, AgentID: rev.Agent.ID, Agent: rev.Agent.Slug, State: string(deploy.Failed), Error: err.Error()}
+	}
+	if failed != nil && end.Error == "" { // it was not kept: the disk is full
+		end.State = string(deploy.Failed)
+		end.Error, end.Traceback, _ = strings.Cut(reason(failed, rev.Agent.Dir), "\n")
 	}
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	end.Timings = &api.DeployTimings{Build: ms(rev.Took.Build), Start: ms(rev.Took.Start), Probe: ms(rev.Took.Probe), Switch: ms(rev.Took.Switch)}

@@ -178,6 +178,20 @@ func TestADeployTellsItsSteps(t *testing.T) {
 	}
 }
 
+// TestAFailureThatCouldNotBeKeptIsTold has the disk so full that the database does
+// not learn of it.
+func TestAFailureThatCouldNotBeKeptIsTold(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	kept := h.deploy("bot", h.upload("Bot", ""), nil)
+	h.progress.Begin(kept.ID)
+	h.told(h.deployer.Live(kept.AgentID), errors.New("switch: the disk is full\nand more"))
+	end := h.await(kept, nil)
+	if end.State != "failed" || end.Error != "switch: the disk is full" || end.Traceback != "and more" {
+		t.Errorf("told of %+v", end)
+	}
+}
+
 // states are those of the agent's revisions, newest first.
 func (h *house) states(ref string) string {
 	h.t.Helper()

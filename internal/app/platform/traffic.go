@@ -215,7 +215,7 @@ func (s *service) split(ctx context.Context, kept []state.Revision) (api.Revisio
 		if err := s.deployer.Split(s.life, first.Agent.ID, shares, nil); err != nil {
 			s.progress.Tell(first.ID, api.DeployEvent{Text: err.Error()})
 		}
-		s.told(first)
+		s.told(first, nil)
 	})
 	return s.Revision(ctx, first.Agent.ID, first.ID)
 }
