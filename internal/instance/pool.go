@@ -154,6 +154,9 @@ func withDefaults(s Spec) Spec {
 	if s.OnQueue == nil {
 		s.OnQueue = func() {}
 	}
+	if s.OnModules == nil {
+		s.OnModules = func([]string) {}
+	}
 	s.Admission.Concurrency = AdmittedConcurrency{Sync: s.SyncSlots, Async: s.AsyncSlots}
 	return s
 }
@@ -231,13 +234,9 @@ func (p *Pool) startOne(ctx context.Context) (*seat, error) {
 	st := newSeat()
 	in, kind, err := start(ctx, startOptions{
 		launcher: p.s.Launcher, admission: p.admission, logs: p.s.OnLog, grace: p.s.Grace, memory: p.s.Memory,
-		onFree:   func(k slotKind) { p.release(st, k) },
-		onAnswer: func() { p.trust(st) },
-		onModules: func(names []string) {
-			if p.s.OnModules != nil {
-				p.s.OnModules(names)
-			}
-		},
+		onFree:    func(k slotKind) { p.release(st, k) },
+		onAnswer:  func() { p.trust(st) },
+		onModules: p.s.OnModules,
 	})
 	if err == nil || p.ctx.Err() == nil {
 		p.s.OnStart(kind, time.Since(st.since), err)
