@@ -260,14 +260,32 @@ func TestKeeperMakesABetterZygoteOfWhatInstancesLoad(t *testing.T) {
 	}
 }
 
+// used is a keeper of a zygote with json that an instance was forked from.
+func used(t *testing.T, d *driver) *Keeper {
+	t.Helper()
+	k := keeper(t, d, &list{modules: []string{"json"}})
+	next(t, d)
+	launch(t, k)
+	return k
+}
+
+// wantNoOther lets the time pass in which a better zygote would be made. The
+// test is in a bubble.
+func wantNoOther(t *testing.T, d *driver) {
+	t.Helper()
+	<-time.After(2 * laterGap)
+	synctest.Wait()
+	if len(d.made) != 0 {
+		t.Error("another zygote was made for nothing")
+	}
+}
+
 // TestKeeperMakesABetterZygoteOfWhatCallsLoad lets two instances tell bit by bit.
 func TestKeeperMakesABetterZygoteOfWhatCallsLoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := &driver{}
-		k := keeper(t, d, &list{modules: []string{"json"}})
-		next(t, d)
-		launch(t, k)
+		k := used(t, d)
 		began := time.Now()
 		k.ObserveLater([]string{"ssl"})
 		<-time.After(laterCalm - time.Second)
@@ -285,11 +303,7 @@ func TestKeeperMakesABetterZygoteOfWhatCallsLoad(t *testing.T) {
 			t.Errorf("the next imported %v, after %v", got, time.Since(began))
 		}
 		k.ObserveLater([]string{"numpy", "pandas", "json"})
-		<-time.After(2 * laterGap)
-		synctest.Wait()
-		if len(d.made) != 0 {
-			t.Error("another zygote was made for nothing")
-		}
+		wantNoOther(t, d)
 	})
 }
 
@@ -299,19 +313,13 @@ func TestKeeperNeedsNoBetterZygoteTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := &driver{}
-		k := keeper(t, d, &list{modules: []string{"json"}})
-		next(t, d)
-		launch(t, k)
+		k := used(t, d)
 		k.ObserveLater([]string{"ssl"})
 		k.Observe([]string{"json", "numpy"}, 1)
 		if got := next(t, d).imported; !slices.Equal(got, []string{"json", "numpy", "ssl"}) {
 			t.Errorf("the better zygote imported %v", got)
 		}
-		<-time.After(2 * laterGap)
-		synctest.Wait()
-		if len(d.made) != 0 {
-			t.Error("another zygote was made for nothing")
-		}
+		wantNoOther(t, d)
 	})
 }
 
@@ -321,9 +329,7 @@ func TestKeeperDoesWithoutWhatCallsLoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := &driver{kills: "needs_a_secret"}
-		k := keeper(t, d, &list{modules: []string{"json"}})
-		next(t, d)
-		launch(t, k)
+		k := used(t, d)
 		k.ObserveLater([]string{"needs_a_secret"})
 		z := next(t, d)
 		if !slices.Equal(z.imported, []string{"json"}) {

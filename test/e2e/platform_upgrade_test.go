@@ -106,15 +106,20 @@ type program struct {
 	good []byte // what it was copied from
 }
 
-func (p *platform) copyProgram(t *testing.T) *program {
+// startCopy starts a platform from such a copy, with one deploy.
+func startCopy(t *testing.T) (*platform, *program) {
 	t.Helper()
+	needsPython(t)
+	p := &platform{dir: t.TempDir()}
 	good, err := os.ReadFile(p.command().Path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &program{filepath.Join(p.dir, "program"), good}
 	c.put(t, good)
-	return c
+	p.start(t, c.path)
+	p.deploy(t, 1)
+	return p, c
 }
 
 // put replaces it: what runs keeps its file.
@@ -133,11 +138,7 @@ const refusal = "no new process took over; this one goes on"
 // TestAProgramThatDoesNotStartTakesNothingOver replaces the program's file.
 func TestAProgramThatDoesNotStartTakesNothingOver(t *testing.T) {
 	t.Parallel()
-	needsPython(t)
-	p := &platform{dir: t.TempDir()}
-	program := p.copyProgram(t)
-	p.start(t, program.path)
-	p.deploy(t, 1)
+	p, program := startCopy(t)
 	pid := p.pid(t)
 	program.put(t, []byte("#!/bin/sh\nexit 3\n"))
 	p.signal(t, syscall.SIGHUP)
@@ -174,11 +175,7 @@ func TestAProcessThatCouldNotGoOnTakesNothingOver(t *testing.T) {
 // TestAStopDoesNotWaitForASuccessor has one that never says whether it will do.
 func TestAStopDoesNotWaitForASuccessor(t *testing.T) {
 	t.Parallel()
-	needsPython(t)
-	p := &platform{dir: t.TempDir()}
-	program := p.copyProgram(t)
-	p.start(t, program.path)
-	p.deploy(t, 1)
+	p, program := startCopy(t)
 	mark := filepath.Join(p.dir, "hanging")
 	program.put(t, []byte("#!/bin/sh\n: > "+mark+"\nexec sleep 1000\n"))
 	p.signal(t, syscall.SIGHUP)
