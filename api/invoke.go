@@ -9,7 +9,7 @@ type InvokeRequest struct {
 	Args           json.RawMessage `json:"args,omitempty" doc:"A list of positional arguments, beside an input object."`
 	TimeoutSeconds float64         `json:"timeout_seconds,omitempty" doc:"How long the invocation may take, a stream's whole life included. Capped by the agent's own limit."`
 	Metadata       json.RawMessage `json:"metadata,omitempty" doc:"An object handed to the agent beside the input."`
-	SessionID      string          `json:"session_id,omitempty" doc:"Not built yet: refused with NOT_IMPLEMENTED."`
+	SessionID      string          `json:"session_id,omitempty" doc:"The session the call belongs to, 1 to 256 bytes of the caller's choice. While traffic is split, its calls go to one revision; the agent can read it. It does not keep state by itself yet."`
 }
 
 // InvokeResponse is the answer of an invocation that succeeded.

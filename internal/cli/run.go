@@ -23,6 +23,7 @@ type runCommand struct {
 	tag     string
 	input   string
 	pairs   []pair
+	session string
 	stream  bool
 	timeout time.Duration
 	in      io.Reader
@@ -83,6 +84,7 @@ func runCommandNamed(p *Program, name string, stream bool) *cobra.Command {
 	cmd.Flags().StringVar(&c.tag, "tag", "", "the entrypoint's `TAG`; may be left out when there is only one, or one tagged main or generic")
 	cmd.Flags().StringVar(&c.input, "input", "", "the input: `JSON`, @FILE, or - for the standard input")
 	cmd.Flags().BoolVar(&c.stream, "stream", stream, "print chunks as they come, one JSON value a line")
+	cmd.Flags().StringVar(&c.session, "session", "", "the `ID` of the session the call belongs to: while traffic is split, its calls go to one revision")
 	cmd.Flags().DurationVar(&c.timeout, "timeout", 0, "how long the call may take, such as 30s (default: the agent's own limit)")
 	cmd.Flags().Bool("verbose", false, "show all of a traceback, frameworks' frames too")
 	return cmd
@@ -132,7 +134,7 @@ func (c *runCommand) run(ctx context.Context, ref string) error {
 
 // call makes the call of what the flags say.
 func (c *runCommand) call() (runagent.Call, error) {
-	call := runagent.Call{Entrypoint: c.tag, Timeout: c.timeout}
+	call := runagent.Call{Entrypoint: c.tag, Timeout: c.timeout, SessionID: c.session}
 	var base json.RawMessage
 	if c.input != "" {
 		var err error

@@ -127,7 +127,7 @@ func TestSocketAnswersBadMessages(t *testing.T) {
 		{`{"type":"invoke","inputs":{},"ref":"b"}`, "b", fault.Validation},
 		{`{"type":"invoke"}`, "", fault.Validation},
 		{`{"type":"invoke","ref":7}`, "", fault.Validation},
-		{`{"type":"invoke","ref":"c","session_id":"s"}`, "c", fault.NotImplemented},
+		{`{"type":"invoke","ref":"c","session_id":7}`, "c", fault.Validation},
 		{`{"type":"invoke","ref":"d","logs":"yes"}`, "d", fault.Validation},
 	}
 	for _, tt := range tests {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/agnivade/levenshtein"
@@ -20,6 +21,9 @@ import (
 
 // maxTimeout is the longest a caller may ask for; beyond it a number is a mistake.
 const maxTimeout = 7 * 24 * time.Hour
+
+// maxSession bounds the key of a session, in bytes.
+const maxSession = 256
 
 // Dialect is how one door names the fields of a call. "" where it has none.
 type Dialect struct {
@@ -219,6 +223,19 @@ func (e *Envelope) timeout() (time.Duration, error) {
 	return max(time.Duration(seconds*float64(time.Second)), 1), nil
 }
 
+// session reads the key of a session: some text that can be shown in a line.
+func (e *Envelope) session() (string, error) {
+	id, err := e.Str(Session)
+	if err != nil || !e.Present(Session) {
+		return "", err
+	}
+	if id == "" || len(id) > maxSession || strings.ContainsFunc(id, unicode.IsControl) {
+		name := e.dialect.fields[Session]
+		return "", fault.New(fault.Validation, "%s must have 1 to %d bytes and no control characters", name, maxSession).WithField(name)
+	}
+	return id, nil
+}
+
 // arguments returns what the call hands to the entrypoint.
 func (e *Envelope) arguments() (args, kwargs json.RawMessage, err error) {
 	if args, err = e.raw(Args, '[', "a list"); err != nil {
@@ -255,15 +272,15 @@ func (e *Envelope) Call(req *invocation.Request) (err error) {
 	if req.Timeout, err = e.timeout(); err != nil {
 		return err
 	}
+	if req.SessionID, err = e.session(); err != nil {
+		return err
+	}
 	return e.refuseUnbuilt()
 }
 
 // refuseUnbuilt refuses what is specified and not built yet: ignoring it would
 // give the caller something else than what was asked for.
 func (e *Envelope) refuseUnbuilt() error {
-	if e.Present(Session) {
-		return NotBuilt("session_id")
-	}
 	for _, f := range [...]Field{Async, Memory} {
 		on, err := e.Truth(f)
 		if err != nil {

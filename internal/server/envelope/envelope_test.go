@@ -13,6 +13,7 @@ func TestReadFindsTheParts(t *testing.T) {
 	tests := []struct {
 		body                               string
 		args, kwargs, metadata, entrypoint string
+		session                            string
 		timeout                            time.Duration
 	}{
 		{body: `{}`},
@@ -22,6 +23,7 @@ func TestReadFindsTheParts(t *testing.T) {
 		{body: `{"input":null,"args":null,"entrypoint":null,"timeout_seconds":null,"session_id":null}`},
 		{body: `{"inp\u0075t":{"a":1}}`, kwargs: `{"a":1}`},
 		{body: `{"entrypoint":"m\u00e4in","metadata":{"user":7},"timeout_seconds":1.5}`, entrypoint: "mäin", metadata: `{"user":7}`, timeout: 1500 * time.Millisecond},
+		{body: `{"session_id":"k\u00e4se 1"}`, session: "käse 1"},
 		{body: `{"input":{"input":{"input":1}}}`, kwargs: `{"input":{"input":1}}`},
 	}
 	for _, tt := range tests {
@@ -35,8 +37,8 @@ func TestReadFindsTheParts(t *testing.T) {
 			continue
 		}
 		if string(req.Args) != tt.args || string(req.Kwargs) != tt.kwargs || string(req.Metadata) != tt.metadata ||
-			req.Entrypoint != tt.entrypoint || req.Timeout != tt.timeout {
-			t.Errorf("%s: got args %s, kwargs %s, metadata %s, entrypoint %s, timeout %s", tt.body, req.Args, req.Kwargs, req.Metadata, req.Entrypoint, req.Timeout)
+			req.Entrypoint != tt.entrypoint || req.Timeout != tt.timeout || req.SessionID != tt.session {
+			t.Errorf("%s: got args %s, kwargs %s, metadata %s, entrypoint %s, timeout %s, session %q", tt.body, req.Args, req.Kwargs, req.Metadata, req.Entrypoint, req.Timeout, req.SessionID)
 		}
 	}
 }

@@ -29,7 +29,9 @@ type Call struct {
 	Timeout time.Duration
 	// Metadata is handed to the agent; it becomes a JSON object, or is nil.
 	Metadata any
-	// SessionID names the session the call belongs to.
+	// SessionID names the session the call belongs to, "" for none: 1 to 256
+	// bytes without control characters. While an agent's traffic is split, the
+	// calls of a session go to one revision.
 	SessionID string
 	// Logs asks a stream for what the agent prints, too.
 	Logs bool
