@@ -224,6 +224,7 @@ func TestLocalPackagesLieInTheFolderAndAreCopied(t *testing.T) {
 	for name, text := range map[string]string{
 		"../mypkg": "-e ../mypkg\n", "../mypkg[x]": "../mypkg[x]\n", "-r ../base.txt": "-r ../base.txt\n", "-c /etc/passwd": "-c /etc/passwd\n",
 		"mypkg @ file:///etc": "mypkg @ file:///etc\n", "./vendor/../../mypkg": "./vendor/../../mypkg\n",
+		"mypkg @ git+file:///srv/mypkg@main": "mypkg @ git+file:///srv/mypkg@main\n", "-e git+file:///srv/mypkg#egg=mypkg": "-e git+file:///srv/mypkg#egg=mypkg\n",
 	} {
 		write(t, filepath.Join(dir, "requirements.txt"), text)
 		if _, err := b.Build(t.Context(), req); fault.CodeOf(err) != fault.Validation || !strings.Contains(err.Error(), `"`+name+`" leads out of the agent's folder`) {
@@ -233,10 +234,23 @@ func TestLocalPackagesLieInTheFolderAndAreCopied(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "requirements.txt")); err != nil {
 		t.Fatal(err)
 	}
+	for name, text := range map[string]string{
+		"mypkg @ git+file:///srv/mypkg": "[project]\nname = \"a\"\nversion = \"1\"\ndependencies = [\"mypkg @ git+file:///srv/mypkg\"]\n",
+		"mypkg = file:///srv/mypkg":     "[project]\nname = \"a\"\nversion = \"1\"\ndependencies = [\"mypkg\"]\n[tool.uv.sources]\nmypkg = { git = \"file:///srv/mypkg\", rev = \"main\" }\n",
+	} {
+		write(t, filepath.Join(dir, "pyproject.toml"), text)
+		if _, err := b.Build(t.Context(), req); fault.CodeOf(err) != fault.Validation || !strings.Contains(err.Error(), `"`+name+`" leads out of the agent's folder`) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	write(t, filepath.Join(dir, "pyproject.toml"), "[project]\nname = \"a\"\nversion = \"1\"\n")
 	write(t, filepath.Join(dir, "uv.lock"), "version = 1\n[[package]]\nname = \"mypkg\"\nversion = \"7\"\nsource = { directory = \"../mypkg\" }\n")
 	if _, err := b.Build(t.Context(), req); err == nil || !strings.Contains(err.Error(), "mypkg = ../mypkg") {
 		t.Errorf("a lock that leads out: %v", err)
+	}
+	write(t, filepath.Join(dir, "uv.lock"), "version = 1\n[[package]]\nname = \"mypkg\"\nversion = \"7\"\nsource = { git = \"file:///srv/mypkg?rev=main#0a\" }\n")
+	if _, err := b.Build(t.Context(), req); err == nil || !strings.Contains(err.Error(), "mypkg = file:///srv/mypkg") {
+		t.Errorf("a lock with a repository that leads out: %v", err)
 	}
 }
 

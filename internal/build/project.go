@@ -45,13 +45,14 @@ func readProject(path string) (*manifest, error) {
 	return &m, nil
 }
 
-// source is a package that [tool.uv.sources] takes from the disk.
+// source is a package that [tool.uv.sources] takes from a path or, if git, from
+// the address of a repository.
 type source struct {
-	name, path string
-	editable   bool
+	name, path    string
+	editable, git bool
 }
 
-// sources returns the local ones, sorted.
+// sources returns them sorted.
 func (m *manifest) sources() []source {
 	var found []source
 	for name, value := range m.Tool.UV.Sources {
@@ -59,7 +60,10 @@ func (m *manifest) sources() []source {
 			path, _ := table["path"].(string)
 			editable, _ := table["editable"].(bool)
 			if path != "" {
-				found = append(found, source{name, path, editable})
+				found = append(found, source{name: name, path: path, editable: editable})
+			}
+			if address, _ := table["git"].(string); address != "" {
+				found = append(found, source{name: name, path: address, git: true})
 			}
 		}
 	}
@@ -98,6 +102,9 @@ func (p *plan) addProject(h io.Writer, path string) error {
 	if m.Project != nil {
 		for _, requirement := range m.Project.Dependencies {
 			r.note(requirement)
+			if err := r.repository(requirement, requirement); err != nil {
+				return err
+			}
 			if local, ok := r.local(requirement); ok {
 				if err := r.tree(local, requirement); err != nil {
 					return err
@@ -107,10 +114,14 @@ func (p *plan) addProject(h io.Writer, path string) error {
 	}
 	for _, s := range m.sources() {
 		add, requirement := r.tree, s.name+" = "+s.path
-		if s.editable {
+		path := r.absolute(s.path)
+		switch {
+		case s.git:
+			add, path = r.repository, "git+"+s.path
+		case s.editable:
 			add = r.editable
 		}
-		if err := add(r.absolute(s.path), requirement); err != nil {
+		if err := add(path, requirement); err != nil {
 			return err
 		}
 	}
@@ -133,6 +144,11 @@ func (p *plan) addLock(h io.Writer) error {
 	}
 	r := p.reader(h)
 	for _, pkg := range lock.Package {
+		if address, ok := pkg.Source["git"].(string); ok {
+			if err := r.repository("git+"+address, pkg.Name+" = "+address); err != nil {
+				return err
+			}
+		}
 		for _, kind := range []string{"editable", "directory", "path", "virtual"} {
 			if path, ok := pkg.Source[kind].(string); ok {
 				if err := r.within(r.absolute(path), pkg.Name+" = "+path); err != nil {

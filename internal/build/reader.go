@@ -27,6 +27,7 @@ var (
 	editable = regexp.MustCompile(`^(?:-e|--editable)[\s=]+(.+)$`)
 	named    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?\s*@\s*(.+)$`)
 	places   = regexp.MustCompile(`^(-f|--find-links|-i|--index-url|--extra-index-url)[\s=]+(.+)$`)
+	onDisk   = regexp.MustCompile(`\bgit\+file:(?://)?([^\s@;]+)`)
 	archive  = regexp.MustCompile(`\.(whl|zip|tar\.gz|tgz|tar\.bz2)$`)
 	referred = regexp.MustCompile(`\$\{([A-Z_][A-Z0-9_]*)\}`) // as installers read it
 )
@@ -83,6 +84,9 @@ func (r *reader) line(line, from string, depth int) error {
 		}
 		return r.file(target, depth+1)
 	}
+	if err := r.repository(line, line); err != nil {
+		return err
+	}
 	if m := editable.FindStringSubmatch(line); m != nil {
 		if path, ok := r.local(m[1]); ok {
 			return r.editable(path, m[1])
@@ -122,6 +126,16 @@ func (r *reader) within(path, requirement string) error {
 	}
 	return fault.New(fault.Validation, "requirement %q leads out of the agent's folder, of which alone the platform has a copy", requirement).
 		WithSuggestion("Move what it names into the folder, or publish it to an index or a git repository.")
+}
+
+// repository refuses a git repository of this disk outside of the folder. One
+// that a variable names is of whoever set that.
+func (r *reader) repository(address, requirement string) error {
+	m := onDisk.FindStringSubmatch(address)
+	if m == nil || strings.Contains(m[1], "${") {
+		return nil
+	}
+	return r.within(m[1], requirement)
 }
 
 // local returns the path that a requirement means, if it means one.
