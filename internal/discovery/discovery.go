@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/runagent/runagent/internal/store"
+	"github.com/runagent/runagent/internal/store/sqlite"
 )
 
 // FileName is how the database is called in the clients' folder.
@@ -64,7 +64,7 @@ func Open(path string) (*DB, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("open discovery: %w", err)
 	}
-	db, err := store.OpenSQLite(path)
+	db, err := sqlite.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open discovery: %w", err)
 	}
@@ -88,12 +88,12 @@ func (d *DB) prepare(ctx context.Context) error {
 	if err != nil || done {
 		return err
 	}
-	return store.InTx(ctx, d.db, ensure)
+	return sqlite.InTx(ctx, d.db, ensure)
 }
 
 // update runs do in a transaction on a file that has all it needs.
 func (d *DB) update(ctx context.Context, do func(ctx context.Context, tx *sql.Tx) error) error {
-	return store.InTx(ctx, d.db, func(ctx context.Context, tx *sql.Tx) error {
+	return sqlite.InTx(ctx, d.db, func(ctx context.Context, tx *sql.Tx) error {
 		if err := ensure(ctx, tx); err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/runagent/runagent/internal/discovery"
-	"github.com/runagent/runagent/internal/store"
+	"github.com/runagent/runagent/internal/store/sqlite"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,7 +42,7 @@ func open(t *testing.T, path string) *discovery.DB {
 // sqlOf opens the file as another program does.
 func sqlOf(t *testing.T, path string) *sql.DB {
 	t.Helper()
-	db, err := store.OpenSQLite(path)
+	db, err := sqlite.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,8 +5,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,7 +18,11 @@ import (
 
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/presence"
+	"github.com/runagent/runagent/internal/store/sqlite"
 )
+
+//go:embed migrations/sqlite/*.sql
+var migrations embed.FS
 
 // HistoryOptions configures a History. Zero values mean the defaults.
 type HistoryOptions struct {
@@ -117,12 +123,12 @@ func OpenHistory(path string, o HistoryOptions) (*History, error) {
 	if f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600); err == nil {
 		_ = f.Close() // nothing was written
 	}
-	write, err := OpenSQLite(path, "auto_vacuum(INCREMENTAL)", "journal_mode(WAL)", "synchronous(NORMAL)")
+	write, err := sqlite.Open(path, "auto_vacuum(INCREMENTAL)", "journal_mode(WAL)", "synchronous(NORMAL)")
 	if err != nil {
 		return nil, fmt.Errorf("open history: %w", err)
 	}
 	write.SetMaxOpenConns(1)
-	read, err := OpenSQLite(path, "query_only(1)")
+	read, err := sqlite.Open(path, "query_only(1)")
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open history: %w", err), write.Close())
 	}
@@ -134,7 +140,7 @@ func OpenHistory(path string, o HistoryOptions) (*History, error) {
 		mark: presence.New(path + ".servers"), stop: make(chan struct{}),
 	}
 	if err := h.setUp(); err != nil {
-		if !passing(err) {
+		if !sqlite.Passing(err) {
 			return nil, errors.Join(fmt.Errorf("open history %s: %w", path, err), h.closeFiles())
 		}
 		h.fail(err)
@@ -142,10 +148,19 @@ func OpenHistory(path string, o HistoryOptions) (*History, error) {
 	return h, nil
 }
 
+// CheckHistory returns an error when this runagent can't take over the history
+// in the file at path, which need not be there. Others may use it meanwhile.
+func CheckHistory(ctx context.Context, path string) error {
+	if err := sqlite.Check(ctx, path, migrations, "migrations/sqlite"); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // setUp does what needs a disk that works: the schema, our mark among the
 // processes that share the file, and the settling of what others left.
 func (h *History) setUp() error {
-	if err := Migrate(h.write, migrations, "migrations/sqlite", h.o.Clock()); err != nil {
+	if err := sqlite.Migrate(h.write, migrations, "migrations/sqlite", h.o.Clock()); err != nil {
 		return err
 	}
 	if err := h.mark.Set(); err != nil {
@@ -220,7 +235,7 @@ func (h *History) Health() error {
 func (h *History) fail(err error) {
 	h.mu.Lock()
 	first := h.health == nil
-	h.health = fmt.Errorf("history %s cannot be written: %s: %w", h.path, diskTrouble(err), err)
+	h.health = fmt.Errorf("history %s cannot be written: %s: %w", h.path, sqlite.Trouble(err), err)
 	h.failedAt = time.Now()
 	health := h.health
 	h.mu.Unlock()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/store"
+	"github.com/runagent/runagent/internal/store/sqlite"
 	"github.com/runagent/runagent/internal/store/storetest"
 )
 
@@ -49,7 +50,7 @@ func TestOpenHistoryRefusesWhatIsNotOurs(t *testing.T) {
 		if err := open(t, path, store.HistoryOptions{}).Close(); err != nil {
 			t.Fatal(err)
 		}
-		db, err := store.OpenSQLite(path)
+		db, err := sqlite.Open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,6 +59,12 @@ func TestOpenHistoryRefusesWhatIsNotOurs(t *testing.T) {
 		}
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
+		}
+		if err := store.CheckHistory(t.Context(), path); err == nil || !strings.Contains(err.Error(), "newer runagent") {
+			t.Errorf("CheckHistory = %v, want it to name a newer runagent", err)
+		}
+		if err := store.CheckHistory(t.Context(), path+".absent"); err != nil {
+			t.Errorf("CheckHistory of none = %v", err)
 		}
 		_, err = store.OpenHistory(path, store.HistoryOptions{})
 		if err == nil || !strings.Contains(err.Error(), "newer runagent") {
@@ -192,7 +199,7 @@ func TestOneBadRecordKeepsNoOthersOut(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "history.db")
 	h := open(t, path, store.HistoryOptions{Clock: clock})
-	db, err := store.OpenSQLite(path)
+	db, err := sqlite.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}

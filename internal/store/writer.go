@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/runagent/runagent/internal/store/packs"
+	"github.com/runagent/runagent/internal/store/sqlite"
 )
 
 const (
@@ -140,7 +141,7 @@ func (h *History) writeOut(t batch) error {
 	case err == nil:
 		h.buf.done(t)
 		h.size = min(h.size*4, batchSize)
-	case h.size == 1 && !passing(err): // not the disk's fault: it would fail for ever
+	case h.size == 1 && !sqlite.Passing(err): // not the disk's fault: it would fail for ever
 		h.buf.lose(t)
 	default:
 		h.buf.failed(t)
@@ -196,4 +197,11 @@ func (h *History) maintain() error {
 		h.agedAt = now
 	}
 	return nil
+}
+
+// inTx is InTx for the writer, whose statements get a context without an end:
+// the driver would start a goroutine for each, and the busy timeout bounds
+// them already.
+func inTx(db *sql.DB, do func(ctx context.Context, tx *sql.Tx) error) error {
+	return sqlite.InTx(context.Background(), db, do)
 }

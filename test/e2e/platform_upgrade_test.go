@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/runagent/runagent/internal/store/sqlite"
 )
 
 // crowd calls a platform 200 times a second on connections that are kept, and
@@ -154,21 +157,38 @@ func TestAProgramThatDoesNotStartTakesNothingOver(t *testing.T) {
 	}
 }
 
-// TestAProcessThatCouldNotGoOnTakesNothingOver makes the master key unusable,
-// which the process that runs has read long ago.
+// TestAProcessThatCouldNotGoOnTakesNothingOver makes unusable what the process
+// that runs has opened long ago.
 func TestAProcessThatCouldNotGoOnTakesNothingOver(t *testing.T) {
 	t.Parallel()
 	needsPython(t)
-	p := startPlatform(t)
-	p.deploy(t, 1)
-	pid, key := p.pid(t), filepath.Join(p.dir, "data", "master.key")
-	if err := os.Chmod(key, 0o644); err != nil { //nolint:gosec // that is what is wrong
-		t.Fatal(err)
+	newer := func(path string) error {
+		db, err := sqlite.Open(path)
+		if err != nil {
+			return err
+		}
+		_, err = db.ExecContext(t.Context(), `INSERT INTO schema_migrations (version, name, applied_at) VALUES (9999, 'later', 0)`)
+		return errors.Join(err, db.Close())
 	}
-	p.signal(t, syscall.SIGHUP)
-	await(t, "the refusal", func() bool { return strings.Contains(p.out.String(), refusal) || gone(pid) })
-	if err := p.call(t.Context()); err != nil || p.pid(t) != pid {
-		t.Errorf("afterwards process %d answers with %v, want %d", p.pid(t), err, pid)
+	for file, spoil := range map[string]func(path string) error{
+		"master.key": func(path string) error { return os.Chmod(path, 0o644) }, //nolint:gosec // that is what is wrong
+		"state.db":   newer,
+		"history.db": newer,
+	} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			p := startPlatform(t)
+			p.deploy(t, 1)
+			pid := p.pid(t)
+			if err := spoil(filepath.Join(p.dir, "data", file)); err != nil {
+				t.Fatal(err)
+			}
+			p.signal(t, syscall.SIGHUP)
+			await(t, "the refusal", func() bool { return strings.Contains(p.out.String(), refusal) || gone(pid) })
+			if err := p.call(t.Context()); err != nil || p.pid(t) != pid {
+				t.Errorf("afterwards process %d answers with %v, want %d", p.pid(t), err, pid)
+			}
+		})
 	}
 }
 

@@ -229,6 +229,9 @@ func (s *service) canOpen(ctx context.Context) error {
 	if err := state.Check(ctx, filepath.Join(s.o.Data, stateName)); err != nil {
 		return err
 	}
+	if err := store.CheckHistory(ctx, filepath.Join(s.o.Data, historyName)); err != nil {
+		return err
+	}
 	_, err := s.openVault()
 	return err
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/runagent/runagent/internal/fault"
-	"github.com/runagent/runagent/internal/store"
+	"github.com/runagent/runagent/internal/store/sqlite"
 )
 
 // Agent is an agent as the platform knows it, whatever its revisions are.
@@ -62,7 +62,7 @@ func (d *DB) RegisterAgent(ctx context.Context, a Agent) error {
 	const q = `
 		INSERT INTO agents (id, project_id, slug, name, stopped, created_at) VALUES (?, ?, ?, ?, 0, ?)
 		ON CONFLICT (id) DO UPDATE SET slug = excluded.slug, name = excluded.name`
-	return store.InTx(ctx, d.db, func(ctx context.Context, tx *sql.Tx) error {
+	return sqlite.InTx(ctx, d.db, func(ctx context.Context, tx *sql.Tx) error {
 		others, err := collect(ctx, tx, selectAgents+` WHERE a.slug = ? AND a.id <> ?`, []any{a.Slug, a.ID}, readAgent)
 		if err != nil {
 			return err
@@ -80,7 +80,7 @@ func (d *DB) RegisterAgent(ctx context.Context, a Agent) error {
 
 // SetStopped keeps whether an agent is out of service; who is has no trial.
 func (d *DB) SetStopped(ctx context.Context, id string, stopped bool) error {
-	return store.InTx(ctx, d.db, func(ctx context.Context, tx *sql.Tx) error {
+	return sqlite.InTx(ctx, d.db, func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE agents SET stopped = ? WHERE id = ?`, stopped, id); err != nil {
 			return fmt.Errorf("keep agent: %w", err)
 		}
@@ -93,7 +93,7 @@ func (d *DB) SetStopped(ctx context.Context, id string, stopped bool) error {
 
 // DeleteAgent forgets an agent with all its revisions and secrets.
 func (d *DB) DeleteAgent(ctx context.Context, id string) error {
-	return store.InTx(ctx, d.db, func(ctx context.Context, tx *sql.Tx) error {
+	return sqlite.InTx(ctx, d.db, func(ctx context.Context, tx *sql.Tx) error {
 		for _, q := range []string{`DELETE FROM secrets WHERE agent_id = ?`, `DELETE FROM agents WHERE id = ?`} {
 			if _, err := tx.ExecContext(ctx, q, id); err != nil {
 				return fmt.Errorf("delete agent: %w", err)

@@ -12,7 +12,7 @@ import (
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/fault"
-	"github.com/runagent/runagent/internal/store"
+	"github.com/runagent/runagent/internal/store/sqlite"
 )
 
 // Revision is a revision as it is kept.
@@ -130,7 +130,7 @@ func (d *DB) Reached(ctx context.Context, rev *deploy.Revision, why error) error
 // Switch implements deploy.Ledger: who got calls and gets none any more is
 // retired.
 func (d *DB) Switch(ctx context.Context, to deploy.Split) error {
-	return store.InTx(ctx, d.db, func(ctx context.Context, tx *sql.Tx) error {
+	return sqlite.InTx(ctx, d.db, func(ctx context.Context, tx *sql.Tx) error {
 		const retire = `UPDATE revisions SET state = 'retired' WHERE id IN (SELECT revision_id FROM traffic WHERE agent_id = ?)`
 		const clear = `DELETE FROM traffic WHERE agent_id = ?`
 		const serve = `UPDATE revisions SET state = 'ready' WHERE id = ?`

@@ -8,7 +8,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/runagent/runagent/internal/store"
+	"github.com/runagent/runagent/internal/store/sqlite"
 )
 
 // Snapshot writes the state in the file at path, as it is at one moment, into
@@ -17,7 +17,7 @@ func Snapshot(ctx context.Context, path, target string) (err error) {
 	if _, err := os.Stat(path); err != nil {
 		return fmt.Errorf("copy state: %w", err)
 	}
-	db, err := store.OpenSQLite(path) // nothing is migrated: the server may be older than we are
+	db, err := sqlite.Open(path) // nothing is migrated: the server may be older than we are
 	if err != nil {
 		return fmt.Errorf("copy state: %w", err)
 	}
@@ -30,19 +30,8 @@ func Snapshot(ctx context.Context, path, target string) (err error) {
 
 // Check returns an error when this runagent can't take over the state in the
 // file at path. A platform may be running on it meanwhile.
-func Check(ctx context.Context, path string) (err error) {
-	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("look at the state: %w", err)
-	}
-	db, err := store.OpenSQLite(path)
-	if err != nil {
-		return fmt.Errorf("look at the state: %w", err)
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := store.Check(ctx, db, migrations, "migrations/sqlite"); err != nil {
-		return fmt.Errorf("look at the state %s: %w", path, err)
-	}
-	return nil
+func Check(ctx context.Context, path string) error {
+	return sqlite.Check(ctx, path, migrations, "migrations/sqlite")
 }
 
 // Digests returns the bundles that revisions are made from.

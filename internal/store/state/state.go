@@ -14,7 +14,7 @@ import (
 
 	"github.com/runagent/runagent/internal/auth"
 	"github.com/runagent/runagent/internal/bundle"
-	"github.com/runagent/runagent/internal/store"
+	"github.com/runagent/runagent/internal/store/sqlite"
 )
 
 //go:embed migrations/sqlite/*.sql
@@ -40,12 +40,12 @@ func Open(path string, now func() time.Time) (*DB, error) {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
 	_ = f.Close() // nothing was written
-	db, err := store.OpenSQLite(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)")
+	db, err := sqlite.Open(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)")
 	if err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
 	db.SetMaxOpenConns(4)
-	if err := store.Migrate(db, migrations, "migrations/sqlite", now()); err != nil {
+	if err := sqlite.Migrate(db, migrations, "migrations/sqlite", now()); err != nil {
 		return nil, errors.Join(fmt.Errorf("open state %s: %w", path, err), db.Close())
 	}
 	return &DB{db: db, now: now}, nil

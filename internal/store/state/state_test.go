@@ -14,7 +14,7 @@ import (
 	"github.com/runagent/runagent/internal/bundle"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/fault"
-	"github.com/runagent/runagent/internal/store"
+	"github.com/runagent/runagent/internal/store/sqlite"
 )
 
 // fixture is a state in a file, whose clock goes on by a second each time it is read.
@@ -321,7 +321,7 @@ func TestANewerFileIsRefused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.must(f.Close())
-	db, err := store.OpenSQLite(f.path)
+	db, err := sqlite.Open(f.path)
 	f.must(err)
 	_, err = db.ExecContext(context.Background(), `INSERT INTO schema_migrations (version, name, applied_at) VALUES (99, 'later', 0)`)
 	f.must(err)

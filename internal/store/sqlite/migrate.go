@@ -1,19 +1,17 @@
-package store
+package sqlite
 
 import (
 	"context"
 	"database/sql"
-	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"strconv"
 	"strings"
 	"time"
 )
-
-//go:embed migrations/sqlite/*.sql
-var migrations embed.FS
 
 // Migrate brings db forward by the steps in dir of fsys, which are named
 // 0001_what.sql, all in one transaction. A database that was written by a
@@ -23,21 +21,32 @@ func Migrate(db *sql.DB, fsys fs.FS, dir string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return migrate(db, steps, now)
+	return migrate(context.Background(), db, steps, now)
 }
 
-// Check returns an error if db was written by a newer runagent than the steps
-// in dir of fsys are of.
-func Check(ctx context.Context, db *sql.DB, fsys fs.FS, dir string) error {
+// Check returns an error if the file at path was written by a newer runagent
+// than the steps in dir of fsys are of. Others may use the file meanwhile.
+func Check(ctx context.Context, path string, fsys fs.FS, dir string) (err error) {
 	steps, err := readMigrations(fsys, dir)
 	if err != nil {
 		return err
 	}
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("look at %s: %w", path, err)
+	}
+	db, err := Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	var have int
 	if err := db.QueryRowContext(ctx, newestMigration).Scan(&have); err != nil {
-		return fmt.Errorf("read its schema: %w", err)
+		return fmt.Errorf("read the schema of %s: %w", path, err)
 	}
-	return tooNew(have, steps)
+	if err := tooNew(have, steps); err != nil {
+		return fmt.Errorf("look at %s: %w", path, err)
+	}
+	return nil
 }
 
 const newestMigration = `SELECT COALESCE(MAX(version), 0) FROM schema_migrations`
@@ -82,8 +91,8 @@ func readMigrations(fsys fs.FS, dir string) ([]migration, error) {
 // migrate brings db forward to the newest of steps, all in one transaction, so
 // that processes that start together don't meet half a schema. A database that
 // is newer than steps is refused.
-func migrate(db *sql.DB, steps []migration, now time.Time) error {
-	return inTx(db, func(ctx context.Context, tx *sql.Tx) error {
+func migrate(ctx context.Context, db *sql.DB, steps []migration, now time.Time) error {
+	return InTx(ctx, db, func(ctx context.Context, tx *sql.Tx) error {
 		const table = `
 			CREATE TABLE IF NOT EXISTS schema_migrations (
 				version    INTEGER NOT NULL PRIMARY KEY,

@@ -1,4 +1,6 @@
-package store
+// Package sqlite opens SQLite files, brings their schema forward, and says what
+// is wrong with the disk under one.
+package sqlite
 
 import (
 	"context"
@@ -10,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"modernc.org/sqlite" // the driver, registered as "sqlite"
+	driver "modernc.org/sqlite" // registered as "sqlite"
 )
 
 // busyTimeout is how long a statement waits for another process's lock.
@@ -18,21 +20,21 @@ const busyTimeout = 5 * time.Second
 
 // SQLite's primary result codes that tell what is wrong with a disk.
 const (
-	sqliteBusy     = 5
-	sqliteLocked   = 6
-	sqliteReadOnly = 8
-	sqliteIOErr    = 10
-	sqliteCorrupt  = 11
-	sqliteFull     = 13
-	sqliteCantOpen = 14
-	sqliteNotADB   = 26
+	busy     = 5
+	locked   = 6
+	readOnly = 8
+	ioErr    = 10
+	corrupt  = 11
+	full     = 13
+	cantOpen = 14
+	notADB   = 26
 )
 
-// OpenSQLite opens the SQLite file at path, which is created when it is first
+// Open opens the SQLite file at path, which is created when it is first
 // used. Every connection runs the given pragmas ("synchronous(NORMAL)") and
 // waits up to 5 s for locks; transactions take the write lock when they begin,
 // so that they never have to start over. The caller closes the handle.
-func OpenSQLite(path string, pragmas ...string) (*sql.DB, error) {
+func Open(path string, pragmas ...string) (*sql.DB, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -50,40 +52,40 @@ func OpenSQLite(path string, pragmas ...string) (*sql.DB, error) {
 	return db, nil
 }
 
-// sqliteCode returns the primary result code in err's chain, or 0.
-func sqliteCode(err error) int {
-	var e *sqlite.Error
+// code returns the primary result code in err's chain, or 0.
+func code(err error) int {
+	var e *driver.Error
 	if errors.As(err, &e) {
 		return e.Code() & 0xff
 	}
 	return 0
 }
 
-// diskTrouble says in words what keeps a database from being written.
-func diskTrouble(err error) string {
-	switch code := sqliteCode(err); {
-	case code == sqliteFull, errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+// Trouble says in words what keeps a database from being written.
+func Trouble(err error) string {
+	switch c := code(err); {
+	case c == full, errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "the disk is full; free some space"
-	case code == sqliteReadOnly, errors.Is(err, syscall.EROFS):
+	case c == readOnly, errors.Is(err, syscall.EROFS):
 		return "the disk or the file is read-only"
-	case code == sqliteIOErr:
+	case c == ioErr:
 		return "the disk reports an I/O error"
-	case code == sqliteCantOpen:
+	case c == cantOpen:
 		return "the file cannot be opened"
-	case code == sqliteBusy, code == sqliteLocked:
+	case c == busy, c == locked:
 		return "another process keeps it locked"
-	case code == sqliteCorrupt, code == sqliteNotADB:
+	case c == corrupt, c == notADB:
 		return "the file is damaged; move it away and start again"
 	default:
 		return "it cannot be written"
 	}
 }
 
-// passing reports whether err comes from a disk that may work again later,
+// Passing reports whether err comes from a disk that may work again later,
 // as against a file that never will.
-func passing(err error) bool {
-	switch sqliteCode(err) {
-	case sqliteFull, sqliteReadOnly, sqliteIOErr, sqliteCantOpen, sqliteBusy, sqliteLocked:
+func Passing(err error) bool {
+	switch code(err) {
+	case full, readOnly, ioErr, cantOpen, busy, locked:
 		return true
 	}
 	for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO, syscall.EACCES} {
@@ -109,11 +111,4 @@ func InTx(ctx context.Context, db *sql.DB, do func(ctx context.Context, tx *sql.
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
-}
-
-// inTx is InTx for the writer, whose statements get a context without an end:
-// the driver would start a goroutine for each, and the busy timeout bounds
-// them already.
-func inTx(db *sql.DB, do func(ctx context.Context, tx *sql.Tx) error) error {
-	return InTx(context.Background(), db, do)
 }
