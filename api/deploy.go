@@ -97,8 +97,8 @@ type RevisionList struct {
 
 // DeployEvent is one event of a deploy that is followed.
 type DeployEvent struct {
-	// Step is the state that was reached, or switching: every entrypoint is there
-	// and the calls go over. It is "" in an event that is a line of the build.
+	// Step is the state that was reached; or probing: it came up, are all
+	// entrypoints there? Or switching: the calls go over. It is "" in an event that is a line of the build.
 	Step string `json:"step,omitempty"`
 	Text string `json:"text,omitempty"`
 	// Revision is there in the last event, when the deploy has ended.

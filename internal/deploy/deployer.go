@@ -46,6 +46,9 @@ type Options struct {
 	Traffic *Traffic
 	// Ledger may be nil: then nothing is kept.
 	Ledger Ledger
+	// Probing is told of a revision that came up and is looked at. May be nil:
+	// no state of a revision says so, for it takes no time.
+	Probing func(*Revision)
 	// DrainTimeout bounds how long a replaced revision's calls may go on.
 	DrainTimeout time.Duration
 	Log          *slog.Logger
@@ -204,6 +207,9 @@ func (x *Deployer) raise(ctx context.Context, rev *Revision) error {
 	callables, err := x.start(ctx, rev)
 	if err != nil {
 		return x.fail(ctx, rev, fmt.Errorf("start: %w", causeOf(ctx, err)))
+	}
+	if x.o.Probing != nil {
+		x.o.Probing(rev)
 	}
 	if err := probe(rev, callables); err != nil {
 		x.drain(rev)

@@ -36,6 +36,11 @@ func (l ledger) Reached(ctx context.Context, rev *deploy.Revision, why error) er
 	return nil
 }
 
+// probing tells who follows that rev came up and is looked at.
+func (l ledger) probing(rev *deploy.Revision) {
+	l.progress.Tell(rev.ID, api.DeployEvent{Step: "probing"})
+}
+
 // Switch implements deploy.Ledger.
 func (l ledger) Switch(ctx context.Context, to deploy.Split) error {
 	for _, rev := range to.Fresh {

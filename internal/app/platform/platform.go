@@ -311,9 +311,11 @@ func (s *service) conduct(m standby.Machine, onSleep func()) {
 	})
 	s.own(s.standby.Close)
 	s.canaries = canary.New(canary.Options{Split: s.splitTrial, Decided: s.decided, Log: s.o.Log})
+	l := ledger{s.state, s.progress, s.inherit, s.canaries.Switched}
 	s.deployer = deploy.New(deploy.Options{
 		Builder: m, Pools: s.standby, Traffic: &s.traffic,
-		Ledger: ledger{s.state, s.progress, s.inherit, s.canaries.Switched}, DrainTimeout: s.o.DrainTimeout, Log: s.o.Log,
+		Ledger: l, DrainTimeout: s.o.DrainTimeout, Log: s.o.Log,
+		Probing: l.probing,
 	})
 	s.own(s.deployer.Close)
 	s.own(func(context.Context) { s.canaries.Close() })
