@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/runagent/runagent/internal/build/bounds"
 	"github.com/runagent/runagent/internal/runtime/python"
 )
 
@@ -38,7 +39,7 @@ type Options struct {
 	// Slots is how many environments are installed at once; 0 for any number.
 	Slots int
 	// Bounds are those of one installation.
-	Bounds Bounds
+	Bounds bounds.Bounds
 	// Room is asked before each whether there is room for it, and told whether
 	// no other is under way; nil always has.
 	Room func(alone bool) error
@@ -114,7 +115,8 @@ type Env struct {
 // Build returns the environment that req asks for, building it if it is not
 // there yet. Errors that the author can mend are *fault.Error: a file that is
 // missing or can't be honoured, and an install that failed, with the
-// installer's last lines. What was left half-made is removed.
+// installer's last lines. What was left half-made is removed. The environment
+// stays until Close, or where CollectBut is called, as that says.
 func (b *Builder) Build(ctx context.Context, req Request) (*Env, error) {
 	p, err := b.plan(req)
 	if err != nil {
@@ -134,6 +136,15 @@ func (b *Builder) Build(ctx context.Context, req Request) (*Env, error) {
 	if err := b.use(ctx, p.key, p.tell); err != nil {
 		return nil, fmt.Errorf("mark environment as used: %w", err)
 	}
+	env, err := b.obtain(ctx, p)
+	if err != nil {
+		b.Started(p.key) // nobody will
+	}
+	return env, err
+}
+
+// obtain returns the environment of p, which is marked as used.
+func (b *Builder) obtain(ctx context.Context, p *plan) (*Env, error) {
 	if env, ok := b.ready(p); ok {
 		return env, nil
 	}

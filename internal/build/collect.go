@@ -24,7 +24,8 @@ const (
 	// keepScratch is how old one must be that nobody can be using.
 	scratchSuffix = ".tmp"
 	keepScratch   = 6 * time.Hour
-	// startLimit is longer than it takes from a Build to the first process.
+	// startLimit is longer than it takes from a Build to the first process, for
+	// those who don't say Started.
 	startLimit = 30 * time.Minute
 )
 
@@ -35,6 +36,7 @@ func (b *Builder) use(ctx context.Context, key string, tell func(string)) error 
 	b.mu.Lock()
 	if held := b.used[key]; held != nil {
 		held.since = time.Now()
+		held.starting++
 		b.mu.Unlock()
 		return nil
 	}
@@ -53,17 +55,30 @@ func (b *Builder) use(ctx context.Context, key string, tell func(string)) error 
 	touch(file.Name())
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.used[key] != nil { // another call was faster
+	if held := b.used[key]; held != nil { // another call was faster
+		held.starting++
 		return file.Close()
 	}
-	b.used[key] = &usage{file, time.Now()}
+	b.used[key] = &usage{file, time.Now(), 1}
 	return nil
 }
 
-// usage is the mark that an environment is used, and since when.
+// usage is the mark that an environment is used, since when it is, and how many
+// who were given it have not said Started.
 type usage struct {
 	*os.File
-	since time.Time
+	since    time.Time
+	starting int
+}
+
+// Started says that one who was given the environment with that key needs it no
+// longer, but for processes that Needs names.
+func (b *Builder) Started(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if held := b.used[key]; held != nil {
+		held.starting = max(0, held.starting-1)
+	}
 }
 
 // Close ends the use of all environments that Build gave. It does not end
@@ -96,8 +111,8 @@ type idle struct {
 // Needs says which environments are needed, by their keys, where the builder's
 // own memory of what it gave is too long: it runs for ever.
 type Needs struct {
-	// Used have processes. All others that were given longer ago than a start
-	// may take are given back.
+	// Used have processes. All others are given back, but for those that somebody
+	// was given who has not said Started, within 30 minutes.
 	Used []string
 	// Live are those of revisions that are called: they go only where the disk
 	// is short, and are made again when they are called.
@@ -125,7 +140,7 @@ func (b *Builder) release(now time.Time, used []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for key, u := range b.used {
-		if !slices.Contains(used, key) && now.Sub(u.since) > startLimit {
+		if !slices.Contains(used, key) && (u.starting == 0 || now.Sub(u.since) > startLimit) {
 			_ = u.Close() // the lock goes with the file
 			delete(b.used, key)
 		}

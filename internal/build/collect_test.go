@@ -183,14 +183,15 @@ func TestUseWaitsForTheEndOfARemoval(t *testing.T) {
 func TestCollectWhereItIsKnownWhatIsNeeded(t *testing.T) {
 	t.Parallel()
 	c := newCellar(t)
-	for key, days := range map[string]int{"a": 1, "b": 2, "c": 3, "live": 90, "used": 90, "old": 90, "given": 90} {
+	for key, days := range map[string]int{"a": 1, "b": 2, "c": 3, "live": 90, "used": 90, "old": 90, "given": 90, "ended": 90} {
 		c.put(key, days)
 	}
 	b := c.builder()
-	c.use(b, "used")
-	c.use(b, "given")
-	c.date("used", 90)
-	c.date("given", 90)
+	for _, key := range []string{"used", "given", "ended", "ended"} {
+		c.use(b, key)
+		c.date(key, 90)
+	}
+	b.Started("ended")
 	needs := Needs{Used: []string{"used"}, Live: []string{"live"}}
 	collect := func(now time.Time, want ...string) {
 		t.Helper()
@@ -201,6 +202,10 @@ func TestCollectWhereItIsKnownWhatIsNeeded(t *testing.T) {
 		}
 	}
 	collect(c.now, "old") // what was given just now may be about to start
+	b.Started("ended")
+	b.Started("none")
+	c.date("ended", 90)
+	collect(c.now, "ended") // by both who were given it
 	// Later what was given and is not used is given back: from then on it ages.
 	collect(c.now.Add(2 * startLimit))
 	collect(c.now.Add(keepUnused+3*startLimit), "b", "c")

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/runagent/runagent/internal/build/bounds"
 	"github.com/runagent/runagent/internal/fault"
 )
 
@@ -298,13 +299,13 @@ func TestInstallationsAreBounded(t *testing.T) {
 	t.Parallel()
 	const ends = "; wait"
 	for name, try := range map[string]struct {
-		bounds  Bounds
+		bounds  bounds.Bounds
 		install string
 		says    string
 	}{
-		"time":   {Bounds{Time: 2 * time.Second}, "sleep 100 & echo $! > \"$HOME/pid\"" + ends, "took longer than 2s"},
-		"memory": {Bounds{Memory: 64 << 20}, "'" + system(t).Path + "' -c 'x = b\"1\" * (200 << 20); import time; time.sleep(100)' & echo $! > \"$HOME/pid\"" + ends, "more than 64 MiB of memory"},
-		"disk":   {Bounds{Disk: 30 << 20}, "dd if=/dev/zero of=\"$TMPDIR/big\" bs=1M count=40 2>/dev/null; sleep 100 & echo $! > \"$HOME/pid\"" + ends, "more than 30 MiB of disk"},
+		"time":   {bounds.Bounds{Time: 2 * time.Second}, "sleep 100 & echo $! > \"$HOME/pid\"" + ends, "took longer than 2s"},
+		"memory": {bounds.Bounds{Memory: 64 << 20}, "'" + system(t).Path + "' -c 'x = b\"1\" * (200 << 20); import time; time.sleep(100)' & echo $! > \"$HOME/pid\"" + ends, "more than 64 MiB of memory"},
+		"disk":   {bounds.Bounds{Disk: 30 << 20}, "dd if=/dev/zero of=\"$TMPDIR/big\" bs=1M count=40 2>/dev/null; sleep 100 & echo $! > \"$HOME/pid\"" + ends, "more than 30 MiB of disk"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,7 +1,6 @@
 package build
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -79,8 +78,8 @@ func (b *Builder) remember(p *plan, err error) error {
 
 // explain makes an error of what an installer wrote before it failed.
 func (w *installation) explain(command string, err error, out *transcript.Transcript) error {
-	if w.ctx.Err() != nil {
-		return fmt.Errorf("%s: %w", command, context.Cause(w.ctx))
+	if why := w.Ended(); why != nil {
+		return fmt.Errorf("%s: %w", command, why)
 	}
 	var start *fs.PathError
 	if errors.As(err, &start) && start.Path == w.uv {

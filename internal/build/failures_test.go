@@ -6,13 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/runagent/runagent/internal/build/bounds"
 	"github.com/runagent/runagent/internal/build/transcript"
 	"github.com/runagent/runagent/internal/fault"
 )
 
 func TestExplainAdvises(t *testing.T) {
 	t.Parallel()
-	w := &installation{bounded: bind(t.Context(), Bounds{}), plan: &plan{dir: "/a", file: "/a/requirements.txt", mask: strings.NewReplacer()}}
+	w := &installation{Run: bounds.Begin(t.Context(), bounds.Bounds{}), plan: &plan{dir: "/a", file: "/a/requirements.txt", mask: strings.NewReplacer()}}
 	for output, want := range map[string]string{
 		"ERROR: No matching distribution found for x":                         "name and version",
 		"x was not found in the package registry":                             "name and version",

@@ -4,14 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
 
+	"github.com/runagent/runagent/internal/build/bounds"
 	"github.com/runagent/runagent/internal/build/transcript"
 	"github.com/runagent/runagent/internal/runtime/python"
 )
@@ -48,7 +45,7 @@ func (b *Builder) install(ctx context.Context, p *plan, dir string, lock *os.Fil
 	if err := steps(); err != nil {
 		return nil, err
 	}
-	in, err := python.Probe(work.ctx, filepath.Join(dir, "bin", "python"))
+	in, err := python.Probe(ctx, filepath.Join(dir, "bin", "python"))
 	if err != nil {
 		return nil, fmt.Errorf("try the environment: %w", err)
 	}
@@ -60,14 +57,14 @@ func (b *Builder) install(ctx context.Context, p *plan, dir string, lock *os.Fil
 func (b *Builder) begin(ctx context.Context, p *plan, dir string, lock *os.File) *installation {
 	scratch := dir + scratchSuffix
 	return &installation{
-		bounded: bind(ctx, b.o.Bounds, dir, scratch), plan: p, dir: dir, scratch: scratch, uv: b.o.UV, lock: lock,
+		Run: bounds.Begin(ctx, b.o.Bounds, dir, scratch), plan: p, dir: dir, scratch: scratch, uv: b.o.UV, lock: lock,
 		environ: b.installEnv(p, dir, scratch), tell: p.tell, home: b.o.Home,
 	}
 }
 
 // end ends an installation and removes what it left besides.
 func (w *installation) end() {
-	w.bounded.end()
+	w.End()
 	_ = os.RemoveAll(w.scratch) // the next collection tries again
 }
 
@@ -81,7 +78,7 @@ func (p *plan) name() string {
 
 // installation is one run of an installer.
 type installation struct {
-	*bounded
+	*bounds.Run
 	plan    *plan
 	dir     string
 	scratch string // for its temporary files
@@ -156,28 +153,15 @@ func (w *installation) run(argv []string) error {
 	return nil
 }
 
-// start runs argv to its end. The installer is a process group of its own,
-// ended whole with ctx. It inherits the lock: should this process die and an
-// installer live on, nobody builds beside it.
+// start runs argv to its end. The installer inherits the lock: should this
+// process die and an installer live on, nobody builds beside it.
 func (w *installation) start(argv []string, out *transcript.Transcript) error {
-	cmd := exec.CommandContext(w.ctx, argv[0], argv[1:]...)
+	cmd := w.Command(argv)
 	cmd.Dir = w.plan.dir
 	cmd.Env = w.environ
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.ExtraFiles = []*os.File{w.lock}
-	cmd.SysProcAttr = processGroup()
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 2 * time.Second
-	// The death signal follows the thread that started the process, not the
-	// process that owns the thread: it must live as long as the installer.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	err := cmd.Start()
-	if err == nil {
-		w.group.Store(int64(cmd.Process.Pid))
-		err = cmd.Wait()
-		w.group.Store(0)
-	}
+	err := w.Do(cmd)
 	out.Flush()
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/runagent/runagent/internal/build"
+	"github.com/runagent/runagent/internal/build/bounds"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/instance"
 	"github.com/runagent/runagent/internal/invocation"
@@ -43,7 +44,7 @@ type Options struct {
 	// Builds is how many environments are installed at once, 0 for any number;
 	// BuildBounds are those of each.
 	Builds      int
-	BuildBounds build.Bounds
+	BuildBounds bounds.Bounds
 	// ReadyWithin bounds how long an instance may take to start, 0 for two minutes.
 	ReadyWithin time.Duration
 	// Room is asked before an installation whether there is room for it, and
@@ -153,6 +154,7 @@ func (e *Engine) Prepare(ctx context.Context, rev *deploy.Revision) error {
 	if err != nil {
 		return err
 	}
+	defer e.envs.builder.Started(env.Key)
 	built := *rev
 	built.Environment = env
 	if zygotes := e.envs.zygotes(&built); zygotes != nil {

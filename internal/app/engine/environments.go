@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -200,9 +201,14 @@ func (e *environments) retain(n *zygote.Keeper) {
 		}
 	}
 	e.mu.Unlock()
+	closeAll(old)
+}
+
+// closeAll ends keepers at once: a process must be scheduled to end.
+func closeAll(keepers []*keeper) {
 	var ends sync.WaitGroup
-	for _, other := range old {
-		ends.Go(other.Close)
+	for _, n := range keepers {
+		ends.Go(n.Close)
 	}
 	ends.Wait()
 }
@@ -226,13 +232,22 @@ func (e *environments) collect(ctx context.Context) error {
 }
 
 // collectBut removes environments that are not needed; those that zygotes live
-// in are used, too.
+// in are used, too. Where the disk is short, zygotes of what nobody calls end.
 func (e *environments) collectBut(needs build.Needs) {
+	var old []*keeper
+	short := needs.Short != nil && needs.Short()
 	e.mu.Lock()
+	for key, n := range e.keepers {
+		if short && !slices.Contains(needs.Used, n.env) && !slices.Contains(needs.Live, n.env) {
+			old = append(old, n)
+			delete(e.keepers, key)
+		}
+	}
 	for _, n := range e.keepers {
 		needs.Used = append(needs.Used, n.env)
 	}
 	e.mu.Unlock()
+	closeAll(old)
 	e.report(e.builder.CollectBut(time.Now(), needs))
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/build"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/runtime/python"
 	"github.com/runagent/runagent/internal/sandbox"
@@ -267,5 +268,31 @@ func TestVariables(t *testing.T) {
 	}
 	if _, ok := Lookup([]string{"AB=2"}, "A"); ok {
 		t.Error("found a variable that is not there")
+	}
+}
+
+// TestZygotesOfWhatNobodyCallsEndWhereTheDiskIsShort, for they keep environments.
+func TestZygotesOfWhatNobodyCallsEndWhereTheDiskIsShort(t *testing.T) {
+	t.Parallel()
+	e := newTestEnvironments(t, noProcesses{})
+	for _, key := range []string{"used", "live", "retired"} {
+		e.built[key] = e.built["k"]
+	}
+	revs := make([]*deploy.Revision, 0, 3)
+	for _, key := range []string{"used", "live", "retired"} {
+		rev := &deploy.Revision{ID: key, Environment: deploy.Environment{Key: key}, Agent: &agent.Agent{ID: "a", Dir: t.TempDir(), Manifest: &agent.Manifest{}}}
+		e.zygotes(rev)
+		for !e.warm(rev) {
+			runtime.Gosched()
+		}
+		revs = append(revs, rev)
+	}
+	short := false
+	for _, want := range []string{"true true true", "true true false"} {
+		e.collectBut(build.Needs{Used: []string{"used"}, Live: []string{"live"}, Short: func() bool { return short }})
+		if got := fmt.Sprint(e.warm(revs[0]), " ", e.warm(revs[1]), " ", e.warm(revs[2])); got != want {
+			t.Errorf("short: %t: warm are %s, want %s", short, got, want)
+		}
+		short = true
 	}
 }

@@ -36,6 +36,7 @@ type runner struct {
 
 // Start implements deploy.Pools.
 func (r *runner) Start(ctx context.Context, rev *deploy.Revision) ([]agent.Callable, error) {
+	defer r.envs.builder.Started(rev.Environment.Key)
 	m := rev.Agent.Manifest
 	var callables []agent.Callable
 	if m.HasPython() {

@@ -17,6 +17,7 @@ import (
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/app/engine"
+	"github.com/runagent/runagent/internal/app/platform/progress"
 	"github.com/runagent/runagent/internal/bundle"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/fault"
@@ -256,7 +257,7 @@ func (s *service) told(rev *deploy.Revision, failed error) {
 	}
 	if failed != nil && end.Error == "" { // it was not kept: the disk is full
 		end.State = string(deploy.Failed)
-		end.Error, end.Traceback, _ = strings.Cut(reason(failed, rev.Agent.Dir), "\n")
+		end.Error, end.Traceback, _ = strings.Cut(progress.Reason(failed, rev.Agent.Dir), "\n")
 	}
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	end.Timings = &api.DeployTimings{Build: ms(rev.Took.Build), Start: ms(rev.Took.Start), Probe: ms(rev.Took.Probe), Switch: ms(rev.Took.Switch)}

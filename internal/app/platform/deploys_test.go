@@ -173,7 +173,7 @@ func TestADeployTellsItsSteps(t *testing.T) {
 		steps = append(steps, e.Step)
 		return nil
 	})
-	if got := strings.Join(steps, " "); err != nil || got != "building starting switching ready" {
+	if got := strings.Join(steps, " "); err != nil || got != "building starting probing switching ready" {
 		t.Errorf("its steps are %q, %v", got, err)
 	}
 }

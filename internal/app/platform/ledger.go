@@ -3,14 +3,10 @@ package platform
 import (
 	"context"
 	"errors"
-	"path/filepath"
-	"strings"
 
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/app/platform/progress"
 	"github.com/runagent/runagent/internal/deploy"
-	"github.com/runagent/runagent/internal/fault"
-	"github.com/runagent/runagent/internal/instance"
 	"github.com/runagent/runagent/internal/store/state"
 )
 
@@ -27,7 +23,7 @@ type ledger struct {
 // Reached implements deploy.Ledger.
 func (l ledger) Reached(ctx context.Context, rev *deploy.Revision, why error) error {
 	if why != nil {
-		return l.state.Reached(ctx, rev, errors.New(reason(why, rev.Agent.Dir)))
+		return l.state.Reached(ctx, rev, errors.New(progress.Reason(why, rev.Agent.Dir)))
 	}
 	if err := l.state.Reached(ctx, rev, nil); err != nil {
 		return err
@@ -54,20 +50,4 @@ func (l ledger) Switch(ctx context.Context, to deploy.Split) error {
 	return nil
 }
 
-// reason is why a deploy failed, as its author reads it: one line, and below
-// it where user code raised. Files are named as in the author's folder.
-func reason(why error, dir string) string {
-	text := why.Error()
-	if f := fault.As(why); f != nil && f.Suggestion != "" {
-		text += "; " + f.Suggestion
-	}
-	var broken *instance.ImportError
-	if errors.As(why, &broken) && broken.Traceback != "" {
-		text += "\n" + strings.TrimRight(broken.Traceback, "\n")
-	}
-	return strings.ReplaceAll(text, dir+string(filepath.Separator), "")
-}
-
-var (
-	_ deploy.Ledger = ledger{}
-)
+var _ deploy.Ledger = ledger{}

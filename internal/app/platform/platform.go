@@ -27,7 +27,7 @@ import (
 	"github.com/runagent/runagent/internal/app/platform/standby"
 	"github.com/runagent/runagent/internal/auth"
 	"github.com/runagent/runagent/internal/autoscale"
-	"github.com/runagent/runagent/internal/build"
+	"github.com/runagent/runagent/internal/build/bounds"
 	"github.com/runagent/runagent/internal/bundle"
 	"github.com/runagent/runagent/internal/deploy"
 	"github.com/runagent/runagent/internal/fault"
@@ -77,7 +77,7 @@ type Options struct {
 	// Builds is how many environments are built at once, BuildBounds what one
 	// of them may take.
 	Builds      int
-	BuildBounds build.Bounds
+	BuildBounds bounds.Bounds
 	// StartTimeout bounds how long an instance may take to start.
 	StartTimeout time.Duration
 	// Quota bounds what Data takes on the disk, 0 for no bound.

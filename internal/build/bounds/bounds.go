@@ -1,9 +1,13 @@
-package build
+// Package bounds runs the commands of an installation, which end together when
+// they take more than they may.
+package bounds
 
 import (
 	"context"
 	"io/fs"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -30,18 +34,18 @@ const (
 	diskRests = 20
 )
 
-// bounded is the lifetime of one installation.
-type bounded struct {
+// Run is one installation. Its commands run one after the other.
+type Run struct {
 	ctx    context.Context //nolint:containedctx // of one installation
 	cancel context.CancelCauseFunc
 	group  atomic.Int64 // the process group that runs now, 0 for none
 	wg     sync.WaitGroup
 }
 
-// bind begins an installation in the folders dirs, which ends with ctx, or
-// when it takes more than o; end must be called.
-func bind(ctx context.Context, o Bounds, dirs ...string) *bounded {
-	w := &bounded{}
+// Begin begins an installation in the folders dirs, which ends with ctx, or
+// when it takes more than o; End must be called.
+func Begin(ctx context.Context, o Bounds, dirs ...string) *Run {
+	w := &Run{}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	if o.Time > 0 || o.Memory > 0 || o.Disk > 0 {
 		w.wg.Go(func() { w.watch(o, dirs) })
@@ -49,13 +53,42 @@ func bind(ctx context.Context, o Bounds, dirs ...string) *bounded {
 	return w
 }
 
-func (w *bounded) end() {
+// End ends the installation.
+func (w *Run) End() {
 	w.cancel(nil)
 	w.wg.Wait()
 }
 
+// Ended returns why the installation has ended: ctx's cause, or a *fault.Error
+// that says what it took too much of. nil while it goes on.
+func (w *Run) Ended() error { return context.Cause(w.ctx) }
+
+// Command returns the command that argv says, to be set up and given to Do.
+func (w *Run) Command(argv []string) *exec.Cmd {
+	cmd := exec.CommandContext(w.ctx, argv[0], argv[1:]...)
+	cmd.SysProcAttr = processGroup()
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 2 * time.Second
+	return cmd
+}
+
+// Do runs a command to its end. It is a process group of its own, ended whole
+// with the installation.
+func (w *Run) Do(cmd *exec.Cmd) error {
+	// The death signal follows the thread that started the process, not the
+	// process that owns the thread: it must live as long as the installer.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	w.group.Store(int64(cmd.Process.Pid))
+	defer w.group.Store(0)
+	return cmd.Wait()
+}
+
 // watch ends the installation when it takes too much.
-func (w *bounded) watch(o Bounds, dirs []string) {
+func (w *Run) watch(o Bounds, dirs []string) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	began := time.Now()
@@ -89,7 +122,7 @@ func tooMuch(format string, args ...any) *fault.Error {
 }
 
 // memory is what the installer's processes have in memory.
-func (w *bounded) memory() int64 {
+func (w *Run) memory() int64 {
 	group := int(w.group.Load())
 	if group == 0 {
 		return 0
