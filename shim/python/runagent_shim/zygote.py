@@ -2,7 +2,6 @@
 
 import gc
 import os
-import random
 import socket
 import sys
 import time
@@ -15,7 +14,7 @@ import importlib  # noqa: E402
 import json  # noqa: E402
 import select  # noqa: E402
 
-from . import adapters, bind, codec, faults, instance, schema, signals  # noqa: E402
+from . import adapters, bind, codec, instance, schema, signals  # noqa: E402
 from .imports import Importer  # noqa: E402
 
 _PACKET = 65536
@@ -153,8 +152,8 @@ def warm_up():
     codec.choose().loads(b"{}")
     try:
         importlib.import_module("runagent_shim.absent")  # fills the caches of sys.path
-    except ImportError as error:
-        faults.describe(error)
+    except ImportError:
+        pass  # to describe it would load a quarter of the standard library
     ssl = sys.modules.get("ssl")
     if ssl is not None:
         ssl.RAND_bytes(1)
@@ -170,8 +169,7 @@ def _example_stream(text):
 
 
 def _reseed():
-    """Give the child randomness of its own where a fork would copy it."""
-    random.seed()
+    """Give the child randomness of its own where a fork would copy it: random itself sees to that."""
     numpy = sys.modules.get("numpy.random")
     if numpy is not None:
         numpy.seed()

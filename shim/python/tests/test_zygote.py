@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import unittest
 
 from harness import ERROR, HELLO, LOG, MODULES, READY, Case
@@ -71,6 +73,15 @@ class ZygoteTest(Case):
         ready = connection.admit(folder, ["plain", "other"]).json()
         self.assertIn("asyncio", ready["modules"][ready["inherited"] :])
         self.assertEqual(connection.call("other").value, True)
+
+    def test_what_only_failures_need_is_not_loaded(self):
+        """Each costs the zygote, and all that it forks, memory."""
+        zygote = self.zygote()
+        modules = zygote.fork().admit(self.folder(main="def f(a: int): return a"), ["f"]).json()["modules"]
+        at_start = subprocess.check_output([sys.executable, "-c", "import sys; print(*sys.modules)"], text=True).split()
+        for name in ("csv", "email", "importlib.metadata"):
+            if name not in at_start:
+                self.assertNotIn(name, modules)
 
     def test_what_calls_load_is_told_once(self):
         """For plain functions, coroutines and failures, and of the agent's own modules nothing."""
