@@ -123,6 +123,8 @@ func (s *service) record(ctx context.Context, ref string, kept state.Revision) (
 	if err != nil {
 		return nil, err
 	}
+	s.registry.Lock()
+	defer s.registry.Unlock()
 	if err := s.identify(ctx, ref, a); err != nil {
 		return nil, err
 	}
@@ -197,7 +199,7 @@ func (s *service) furnish(ctx context.Context, a *agent.Agent, kept state.Revisi
 	}, nil
 }
 
-// identify decides which agent a is, and gives it its ID.
+// identify decides which agent a is, and gives it its ID. s.registry is held.
 func (s *service) identify(ctx context.Context, ref string, a *agent.Agent) error {
 	own := a.Manifest.AgentID
 	a.ID = own
@@ -382,7 +384,11 @@ func (s *service) DeleteAgent(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	err = s.deployer.Withdraw(a.ID, func() error { return s.endTrial(a.ID, s.state.DeleteAgent(ctx, a.ID)) })
+	err = s.deployer.Withdraw(a.ID, func() error {
+		s.registry.Lock()
+		defer s.registry.Unlock()
+		return s.endTrial(a.ID, s.state.DeleteAgent(ctx, a.ID))
+	})
 	if err == nil {
 		s.drainVisited(a.ID)
 		s.forgetAgent(a.ID)

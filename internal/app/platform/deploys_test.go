@@ -192,6 +192,31 @@ func TestAFailureThatCouldNotBeKeptIsTold(t *testing.T) {
 	}
 }
 
+// TestFirstDeploysAtOnceAreOfOneAgent has several who don't know each other deploy
+// what the platform has not seen before.
+func TestFirstDeploysAtOnceAreOfOneAgent(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	digest := h.upload("Bot", "")
+	errs := make(chan error)
+	const n = 16
+	for range n {
+		go func() {
+			_, err := h.Deploy(t.Context(), "bot", api.DeployRequest{Digest: digest})
+			errs <- err
+		}()
+	}
+	for range n {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	h.deploys.Wait()
+	if revs, err := h.Revisions(t.Context(), "bot"); err != nil || len(revs) != n {
+		t.Errorf("%d revisions, %v", len(revs), err)
+	}
+}
+
 // states are those of the agent's revisions, newest first.
 func (h *house) states(ref string) string {
 	h.t.Helper()

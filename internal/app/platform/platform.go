@@ -152,6 +152,7 @@ type service struct {
 	deploys sync.WaitGroup
 	codes   folders.Uses
 
+	registry sync.Mutex // held while it is decided which agents there are
 	visitors visitors
 	// lost is why agents were not brought back, by their IDs; restore fills it.
 	lost map[string]error
