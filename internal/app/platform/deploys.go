@@ -255,9 +255,12 @@ func (s *service) bring(rev *deploy.Revision, part deploy.Part) {
 func (s *service) told(rev *deploy.Revision, failed error) {
 	end, err := s.Revision(context.WithoutCancel(s.life), rev.Agent.ID, rev.ID)
 	if err != nil { // its agent was deleted meanwhile
-		end = api.Revision{ID: rev.ID, AgentID: rev.Agent.ID, Agent: rev.Agent.Slug, State: string(deploy.Failed), Error: err.Error()}
+		end = api.Revision{ID: rev.ID, Number: rev.Number, AgentID: rev.Agent.ID, Agent: rev.Agent.Slug}
+		if failed == nil {
+			failed = err
+		}
 	}
-	if failed != nil && end.Error == "" { // it was not kept: the disk is full
+	if failed != nil && end.Error == "" { // it was not kept: the agent is gone, or the disk is full
 		end.State = string(deploy.Failed)
 		end.Error, end.Traceback, _ = strings.Cut(progress.Reason(failed, rev.Agent.Dir), "\n")
 	}
