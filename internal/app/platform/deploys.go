@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -282,20 +281,19 @@ func (s *service) forget(rev *deploy.Revision) {
 	s.codes.Take(rev.ID)
 	s.visitors.forget(rev.ID)
 	s.giveCode(rev.ID)
-	if _, err := s.state.Agent(context.Background(), rev.Agent.ID); fault.CodeOf(err) == fault.AgentNotFound {
-		s.forgetAgent(rev.Agent.ID)
-	}
+	s.forgetAgent(rev.Agent.ID)
 }
 
-// forgetAgent removes what a deleted agent leaves, unless a revision of it still
-// has instances: then it is for the last one to go.
+// forgetAgent removes what an agent leaves if it was deleted, unless a revision of
+// it still has instances: then it is for the last one to go.
 func (s *service) forgetAgent(id string) {
-	if slices.ContainsFunc(s.standby.Awake(), func(rev *deploy.Revision) bool { return rev.Agent.ID == id }) {
+	awake := slices.ContainsFunc(s.standby.Awake(), func(rev *deploy.Revision) bool { return rev.Agent.ID == id })
+	if _, err := s.state.Agent(context.Background(), id); awake || fault.CodeOf(err) != fault.AgentNotFound {
 		return
 	}
 	s.metrics.Forget(id)
 	s.note("announcement of a deleted agent not removed", s.intake.Forget(id))
-	s.note("data of a deleted agent not removed", os.RemoveAll(filepath.Join(s.o.Data, "data", id)))
+	s.note("data of a deleted agent not removed", s.folders.RemoveData(id))
 }
 
 // Rollback implements control.Deploys.
@@ -390,7 +388,7 @@ func (s *service) DeleteAgent(ctx context.Context, ref string) error {
 	err = s.deployer.Withdraw(a.ID, func() error {
 		s.registry.Lock()
 		defer s.registry.Unlock()
-		return s.endTrial(a.ID, s.state.DeleteAgent(ctx, a.ID))
+		return s.endTrial(a.ID, s.folders.Deleting(a.ID, func() error { return s.state.DeleteAgent(ctx, a.ID) }))
 	})
 	if err == nil {
 		s.drainVisited(a.ID)

@@ -39,6 +39,9 @@ func (s *service) restore(ctx context.Context) ([]*deploy.Revision, error) {
 	s.recent.Sort(live)
 	s.background("recent use", s.keepRecentUse)
 	s.note("code of old revisions not removed", s.folders.RemoveCodeBut(keep))
+	for _, id := range s.folders.Deleted() {
+		s.forgetAgent(id)
+	}
 	return live, nil
 }
 
