@@ -56,20 +56,25 @@ func (d *DB) Agent(ctx context.Context, ref string) (Agent, error) {
 }
 
 // RegisterAgent keeps that there is an agent with this ID, slug and name. One
-// that is known may change its name. Errors: fault.Conflict when the slug is
-// another agent's.
+// that is known may change its name. Errors: fault.Conflict when one of the three
+// means another agent, or would from now on.
 func (d *DB) RegisterAgent(ctx context.Context, a Agent) error {
 	const q = `
 		INSERT INTO agents (id, project_id, slug, name, stopped, created_at) VALUES (?, ?, ?, ?, 0, ?)
 		ON CONFLICT (id) DO UPDATE SET slug = excluded.slug, name = excluded.name`
+	const taken = ` WHERE a.id <> ?1 AND (a.id IN (?2, ?3) OR a.slug IN (?1, ?2, ?3) OR a.name IN (?1, ?2, ?3))`
 	return sqlite.InTx(ctx, d.db, func(ctx context.Context, tx *sql.Tx) error {
-		others, err := collect(ctx, tx, selectAgents+` WHERE a.slug = ? AND a.id <> ?`, []any{a.Slug, a.ID}, readAgent)
+		others, err := collect(ctx, tx, selectAgents+taken, []any{a.ID, a.Slug, a.Name}, readAgent)
 		if err != nil {
 			return err
 		}
 		if len(others) > 0 {
-			return fault.New(fault.Conflict, "the name %q is taken by another agent, %q with the ID %s", a.Slug, others[0].Name, others[0].ID).
-				WithSuggestion("Give one of them another agent_name.")
+			ref := a.Slug
+			if !others[0].Is(ref) {
+				ref = a.ID
+			}
+			return fault.New(fault.Conflict, "the name %q is taken by another agent, %q with the ID %s", ref, others[0].Name, others[0].ID).
+				WithSuggestion("Give one of them another agent_name, or another agent_id.")
 		}
 		if _, err := tx.ExecContext(ctx, q, a.ID, project, a.Slug, a.Name, d.now().UnixMicro()); err != nil {
 			return fmt.Errorf("keep agent: %w", err)

@@ -223,6 +223,13 @@ func TestAgents(t *testing.T) {
 	if err := f.RegisterAgent(ctx, Agent{ID: "2", Slug: "my-bot", Name: "my bot"}); fault.CodeOf(err) != fault.Conflict {
 		t.Errorf("a taken name: %v", err)
 	}
+	for _, a := range []Agent{ // none may get the calls of the first
+		{ID: "my-bot", Slug: "pet", Name: "Pet"}, {ID: "My Bot", Slug: "pet", Name: "Pet"}, {ID: "2", Slug: "1", Name: "1"},
+	} {
+		if err := f.RegisterAgent(ctx, a); fault.CodeOf(err) != fault.Conflict {
+			t.Errorf("%+v: %v", a, err)
+		}
+	}
 	f.must(f.RegisterAgent(ctx, Agent{ID: "1", Slug: "your-bot", Name: "Your Bot"}))
 	for _, ref := range []string{"1", "your-bot", "Your Bot"} {
 		if a, err := f.Agent(ctx, ref); err != nil || a.ID != "1" || !a.Is(ref) || a.Live != "" {
