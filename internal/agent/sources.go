@@ -51,6 +51,7 @@ type SourceReport struct {
 // the files that do not exist, if the manifest came from Load.
 func CheckSources(m *Manifest, reports []SourceReport) Problems {
 	c := &sourceCheck{m: m}
+	left := slices.Clone(reports)
 	for i, e := range m.Functions() {
 		at := entrypointPath(i)
 		if i >= len(m.Entrypoints) {
@@ -59,9 +60,9 @@ func CheckSources(m *Manifest, reports []SourceReport) Problems {
 		if e.WebhookURL != "" || e.File == "" || c.missing(e, at) {
 			continue
 		}
-		same := func(r SourceReport) bool { return r.Tag == e.Tag && r.File == e.File }
-		if j := slices.IndexFunc(reports, same); j >= 0 {
-			c.report(e, at, reports[j])
+		if j := slices.IndexFunc(left, func(r SourceReport) bool { return r.Tag == e.Tag && r.File == e.File }); j >= 0 {
+			c.report(e, at, left[j])
+			left = slices.Delete(left, j, j+1) // the next is of another entrypoint with this tag
 		}
 	}
 	return c.problems.Sorted()

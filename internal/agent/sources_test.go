@@ -88,6 +88,21 @@ bot/pkg/b.py:7:11: not Python: '(' was never closed`
 	}
 }
 
+func TestCheckSourcesTellsEntrypointsOfOneTagApart(t *testing.T) {
+	t.Parallel()
+	m := loaded(t, map[string]string{"a.py": ""}, "a.py rnu", "a.py run", "a.py runn")
+	var reports []agent.SourceReport
+	for i, problem := range []string{"missing_name", "", "missing_name"} {
+		m.Entrypoints[i].Tag = "main"
+		reports = append(reports, agent.SourceReport{Tag: "main", File: "a.py", OK: problem == "", Problem: problem, Names: []string{"run"}})
+	}
+	want := `bot/m.json:2:36: agent_architecture.entrypoints[0].module: a.py defines no "rnu" (did you mean "run"?)
+bot/m.json:4:36: agent_architecture.entrypoints[2].module: a.py defines no "runn" (did you mean "run"?)`
+	if got := agent.CheckSources(m, reports).Error(); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
 func TestCheckSourcesComparesTypes(t *testing.T) {
 	t.Parallel()
 	functions := map[string]agent.SourceReport{
