@@ -23,7 +23,7 @@ import (
 // watchFolder starts to watch the agent's folder, before it is read, so that
 // no save is missed.
 func (s *service) watchFolder() (*watch.Watcher, error) {
-	if stat, err := os.Stat(s.o.Dir); err != nil || !stat.IsDir() && filepath.Base(s.o.Dir) != agent.ManifestName {
+	if stat, err := os.Stat(s.o.Dir); err != nil || !stat.IsDir() {
 		return nil, fault.New(fault.Validation, "there is no folder %s", s.o.Dir).WithSuggestion("`runagent init %s` makes an agent there", s.o.Dir)
 	}
 	requirements := ""

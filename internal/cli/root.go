@@ -3,14 +3,17 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/app"
 	"github.com/runagent/runagent/internal/config"
 )
@@ -167,6 +170,15 @@ func atMost(n int) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// agentFolder returns the folder that an argument means: the one it names, or
+// that of the manifest it names, else the working directory.
+func agentFolder(arg string) string {
+	if filepath.Base(arg) == agent.ManifestName {
+		return filepath.Dir(arg)
+	}
+	return cmp.Or(arg, ".")
 }
 
 // first returns the first argument, or "".

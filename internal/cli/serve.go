@@ -93,10 +93,7 @@ func (c *serveCommand) run(cmd *cobra.Command, dir string) error {
 // options joins flags and settings; a flag that was given wins.
 func (c *serveCommand) options(cmd *cobra.Command, dir string, settings config.Config) (app.ServeOptions, string) {
 	o, format := c.flags, c.logFormat
-	o.Dir = dir
-	if dir == "" {
-		o.Dir = "."
-	}
+	o.Dir = agentFolder(dir)
 	o.Home, o.DiscoveryDir = settings.Home, settings.DiscoveryDir
 	o.Environ, o.Version = settings.Environ, c.program.Version
 	o.Hurry = c.program.hurry

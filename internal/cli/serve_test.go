@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/app"
 	"github.com/runagent/runagent/internal/cli/terminal"
 )
@@ -64,6 +65,15 @@ func TestServeFlagBeatsEnvironment(t *testing.T) {
 		o.Instances != 3 || strings.Join(o.Watch, " ") != "*.md p/**" || o.ShutdownTimeout != time.Minute ||
 		o.Keep != (app.KeepRules{Age: 48 * time.Hour, Count: 5}) || o.CORSOrigins[0] != "http://localhost:3000" {
 		t.Errorf("from flags: %+v", o)
+	}
+}
+
+// TestServeTakesTheManifestForItsFolder: a path that was completed one name too
+// far serves the agent, and its saves are followed.
+func TestServeTakesTheManifestForItsFolder(t *testing.T) {
+	o, err := runServe(t, nil, filepath.Join("bot", agent.ManifestName))
+	if err != nil || o.Dir != "bot" {
+		t.Errorf("folder %q, %v", o.Dir, err)
 	}
 }
 

@@ -60,9 +60,7 @@ func (c *validateCommand) run(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	if dir == "" {
-		dir = "."
-	}
+	dir = agentFolder(dir)
 	a, problems := agent.Load(dir, agent.LoadOptions{})
 	if a != nil {
 		more, err := c.look(ctx, settings, a, dir)

@@ -92,6 +92,16 @@ func checkJSON(t *testing.T, f *fixture, dir string, valid bool, problems int) {
 	}
 }
 
+func TestValidateTakesTheManifestForItsFolder(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	dir := folder(t, map[string]string{agent.ManifestName: manifestOf(`"env_vars": {"A": "${SET}"},`), "main.py": "def answer(q): return q\n", ".env": "SET=1\n"})
+	code, stdout, stderr := f.runagent("validate", filepath.Join(dir, agent.ManifestName))
+	if code != 0 || stdout != "Checked is valid: 1 entrypoints\n" || stderr != "" {
+		t.Errorf("code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+}
+
 func TestValidateSchema(t *testing.T) {
 	t.Parallel()
 	code, stdout, stderr := newFixture(t).runagent("validate", "--schema", "nowhere")
