@@ -66,6 +66,17 @@ func TestInitInTheWorkingDirectory(t *testing.T) {
 	}
 }
 
+// TestInitSaysWhatCanBePasted: the folder's name has what a shell would cut.
+func TestInitSaysWhatCanBePasted(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "Ann's agent")
+	code, _, stderr := newFixture(t).runagent("init", dir)
+	want := "Now: runagent serve '" + strings.ReplaceAll(dir, "'", `'\''`) + "'\n"
+	if code != 0 || stderr != want {
+		t.Errorf("code %d, stderr %q, want %q", code, stderr, want)
+	}
+}
+
 func TestInitRefuses(t *testing.T) {
 	t.Parallel()
 	f, dir := newFixture(t), folder(t, map[string]string{"agent.py": "mine"})
@@ -77,7 +88,8 @@ func TestInitRefuses(t *testing.T) {
 	}{
 		{[]string{dir, "--framework", "default"}, 1, "has these files already: agent.py; nothing was written"},
 		{[]string{dir}, 1, "has Python code, but nothing in it that could be called"},
-		{[]string{file}, 1, "agent.py"},
+		{[]string{file}, 1, "agent.py is a file, not a folder"},
+		{[]string{filepath.Join(file, "below")}, 1, "not a directory"},
 		{[]string{t.TempDir(), "--name", " "}, 2, "the name is blank"},
 		{[]string{t.TempDir(), "--framework", "langgrph"}, 2, `there is no template for "langgrph" (did you mean "langgraph"?); there are: default, `},
 		{[]string{t.TempDir(), "--template", "x"}, 2, `default has no template "x"; there are: default, request-response`},

@@ -11,6 +11,7 @@ import (
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/cli/local"
+	"github.com/runagent/runagent/internal/cli/sample"
 	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/sdk/go/runagent"
 )
@@ -85,7 +86,7 @@ func (c *logsCommand) run(ctx context.Context, ref string) error {
 			fmt.Fprintln(c.talk, "No lines: nothing was printed or logged.")
 		}
 		if c.follow && !live {
-			return fmt.Errorf("agent %q is not being served, so no new lines come; start it with `runagent serve %s`", target.Name, target.Dir)
+			return fmt.Errorf("agent %q is not being served, so no new lines come; start it with `runagent serve %s`", target.Name, sample.Word(target.Dir))
 		}
 		return nil
 	})

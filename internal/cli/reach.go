@@ -12,6 +12,7 @@ import (
 
 	"github.com/runagent/runagent/internal/app"
 	"github.com/runagent/runagent/internal/cli/local"
+	"github.com/runagent/runagent/internal/cli/sample"
 	"github.com/runagent/runagent/sdk/go/runagent"
 )
 
@@ -68,7 +69,7 @@ func nobodyThere(err error) bool {
 // explain adds to an error of a call what to do when nobody is there.
 func explain(at *place, err error) error {
 	if a := at.agent; at.here && nobodyThere(err) {
-		return fmt.Errorf("agent %q does not answer at %s; start it with `runagent serve %s`", a.Name, a.URL, a.Dir)
+		return fmt.Errorf("agent %q does not answer at %s; start it with `runagent serve %s`", a.Name, a.URL, sample.Word(a.Dir))
 	}
 	return err
 }

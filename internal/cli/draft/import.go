@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/cli/sample"
 	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/scaffold"
@@ -111,7 +112,7 @@ func (c *importCommand) published(dir string) error {
 		return err
 	}
 	if text == nil {
-		fmt.Fprintf(c.Err, "%s is valid as it is.\nNow: runagent serve %s\n", filepath.Join(dir, agent.ManifestName), dir)
+		fmt.Fprintf(c.Err, "%s is valid as it is.\nNow: runagent serve %s\n", filepath.Join(dir, agent.ManifestName), sample.Word(dir))
 		return nil
 	}
 	return c.write(dir, text, notes, c.force)
@@ -134,6 +135,6 @@ func (c *importCommand) write(dir string, text []byte, notes []string, replace b
 		return err
 	}
 	fmt.Fprintln(c.Out, path)
-	fmt.Fprintf(c.Err, "Now: runagent serve %s\n", dir)
+	fmt.Fprintf(c.Err, "Now: runagent serve %s\n", sample.Word(dir))
 	return nil
 }

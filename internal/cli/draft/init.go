@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/cli/sample"
 	"github.com/runagent/runagent/internal/cli/terminal"
 	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/scaffold"
@@ -69,10 +70,15 @@ func (c *initCommand) run(cmd *cobra.Command, args []string) error {
 		return c.listTemplates()
 	case c.json:
 		return c.Usage("--json goes with --list only")
+	}
+	if err := canBeFolder(dir); err != nil {
+		return err
+	}
+	switch {
 	case given("framework") || given("template"):
 		return c.write(dir)
 	case exists(filepath.Join(dir, agent.ManifestName)):
-		return fmt.Errorf("%s is an agent already, it has a %s; serve it with `runagent serve %s`, or make another one with `runagent init FOLDER`", dir, agent.ManifestName, dir)
+		return fmt.Errorf("%s is an agent already, it has a %s; serve it with `runagent serve %s`, or make another one with `runagent init FOLDER`", dir, agent.ManifestName, sample.Word(dir))
 	case scaffold.HasCode(dir):
 		return c.propose(cmd.Context(), dir, asks)
 	case asks:
@@ -97,7 +103,7 @@ func (c *initCommand) write(dir string) error {
 	for _, file := range files {
 		fmt.Fprintln(c.Out, filepath.Join(dir, file))
 	}
-	fmt.Fprintf(c.Err, "Now: runagent serve %s\n", dir)
+	fmt.Fprintf(c.Err, "Now: runagent serve %s\n", sample.Word(dir))
 	return nil
 }
 
@@ -136,7 +142,7 @@ func (c *initCommand) propose(ctx context.Context, dir string, asks bool) error 
 		return err
 	}
 	fmt.Fprintln(c.Out, filepath.Join(dir, agent.ManifestName))
-	fmt.Fprintf(c.Err, "Now: runagent serve %s\n", dir)
+	fmt.Fprintf(c.Err, "Now: runagent serve %s\n", sample.Word(dir))
 	return nil
 }
 
@@ -149,6 +155,20 @@ func (c *initCommand) listTemplates() error {
 		rows = append(rows, []string{t.Framework, t.Name, t.Description})
 	}
 	return terminal.WriteTable(c.Out, []string{"FRAMEWORK", "TEMPLATE", "WHAT IT IS"}, rows)
+}
+
+// canBeFolder returns an error for what is no folder and can't become one.
+func canBeFolder(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look for a folder: %w", err)
+	case !info.IsDir():
+		return fmt.Errorf("%s is a file, not a folder", path)
+	}
+	return nil
 }
 
 func exists(path string) bool {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/runagent/runagent/internal/agent"
+	"github.com/runagent/runagent/internal/cli/sample"
 	"github.com/runagent/runagent/internal/discovery"
 )
 
@@ -95,11 +96,11 @@ func (as Agents) FindServed(ref string) (*Agent, error) {
 	case len(found) > 1:
 		return nil, ambiguous(ref, found)
 	case len(found) == 1 && !found[0].Serves():
-		return nil, fmt.Errorf("agent %q is not being served; start it with `runagent serve %s`", found[0].Name, found[0].Dir)
+		return nil, fmt.Errorf("agent %q is not being served; start it with `runagent serve %s`", found[0].Name, sample.Word(found[0].Dir))
 	case len(found) == 1:
 		return &found[0], nil
 	case isAgentFolder(ref):
-		return nil, fmt.Errorf("the agent in %s is not being served; start it with `runagent serve %s`", ref, ref)
+		return nil, fmt.Errorf("the agent in %s is not being served; start it with `runagent serve %s`", ref, sample.Word(ref))
 	}
 	return nil, unknown(ref)
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/runagent/runagent/internal/agent"
@@ -72,10 +73,17 @@ func chooseCallable(callables []agent.Callable, streams bool) *agent.Callable {
 // command returns a curl command that posts body. Content-Type is needed: a form, which
 // is what curl says by itself, is refused.
 func command(flags, url string, body ordered) string {
-	return "curl " + flags + " " + url + " -H 'Content-Type: application/json' -d " + shellQuote(string(body.json()))
+	return "curl " + flags + " " + url + " -H 'Content-Type: application/json' -d " + Word(string(body.json()))
 }
 
-func shellQuote(text string) string {
+// plainWord is what every shell takes for one word as it is.
+var plainWord = regexp.MustCompile(`^[\w.,:/@%+=-]+$`)
+
+// Word writes text as one word of a shell's command line, quoted where needed.
+func Word(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
