@@ -111,8 +111,7 @@ running service, and calls what is served.`,
 	root.SetErr(p.Err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
 	root.SetHelpCommand(newHelpCommand())
-	// Cobra's own has a page of examples per shell, which is what is wanted.
-	root.InitDefaultCompletionCmd("completion")
+	addCompletionCommand(root)
 	root.AddCommand(
 		newValidateCommand(p), newSchemaCommand(p), newServeCommand(p, app.Serve),
 		newRunCommand(p), newRunStreamCommand(p), newListCommand(p), newLogsCommand(p), newInvocationsCommand(p),
@@ -121,6 +120,26 @@ running service, and calls what is served.`,
 	root.AddCommand(p.draftDesk().Commands()...)
 	root.AddCommand(p.desk().Commands()...)
 	return root
+}
+
+// addCompletionCommand adds cobra's own, which has a page of examples per shell,
+// but for an unknown shell, which is wrong usage: its output goes into shells.
+func addCompletionCommand(root *cobra.Command) {
+	root.InitDefaultCompletionCmd("completion")
+	completion, _, _ := root.Find([]string{"completion"})
+	completion.Example = "  source <(runagent completion bash)\n  runagent completion fish > ~/.config/fish/completions/runagent.fish"
+	var shells []string
+	for _, shell := range completion.Commands() {
+		shell.Args = atMost(0)
+		shells = append(shells, shell.Name())
+	}
+	completion.Args = cobra.ArbitraryArgs
+	completion.RunE = func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usagef("there is no completion for %q; there are: %s", args[0], strings.Join(shells, ", "))
+		}
+		return usagef("name the shell: %s", strings.Join(shells, ", "))
+	}
 }
 
 // newHelpCommand is cobra's, but for an unknown topic, which is wrong usage.
