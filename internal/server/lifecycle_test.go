@@ -88,8 +88,11 @@ func TestRetireAnswersWhatIsOpen(t *testing.T) {
 	if a := fx.invoke(`{"entrypoint":"main"}`); a.StatusCode != http.StatusOK || a.Close {
 		t.Fatalf("%d, close %v", a.StatusCode, a.Close)
 	}
-	retired := make(chan error, 1)
-	go func() { retired <- fx.server.Retire(t.Context(), fx.listener) }()
+	retired := make(chan struct{})
+	go func() {
+		defer close(retired)
+		fx.server.Retire(t.Context(), fx.listener)
+	}()
 	for {
 		c, err := net.Dial("tcp", fx.addr)
 		if err != nil {
@@ -101,8 +104,9 @@ func TestRetireAnswersWhatIsOpen(t *testing.T) {
 		t.Errorf("on the open connection: %d, close %v", a.StatusCode, a.Close)
 	}
 	close(over)
-	if err := <-retired; err != nil {
-		t.Errorf("Retire: %v", err)
+	<-retired
+	if err := fx.server.Shutdown(t.Context()); err != nil {
+		t.Errorf("Shutdown: %v", err)
 	}
 }
 
@@ -291,4 +295,43 @@ func TestIdleConnections(t *testing.T) {
 	if grown := heap() - before; grown > conns*32<<10 {
 		t.Errorf("they hold %d MiB", grown>>20)
 	}
+}
+
+// slowPlatform tells that a rollback began, and ends it once it is released.
+type slowPlatform struct {
+	fakePlatform
+	began, release chan struct{}
+}
+
+func (p *slowPlatform) Rollback(ctx context.Context, agent string, req api.RollbackRequest) (api.Revision, error) {
+	p.began <- struct{}{}
+	<-p.release
+	return p.fakePlatform.Rollback(ctx, agent, req)
+}
+
+// TestSettleWaitsForChanges has one under way; then none is taken any more.
+func TestSettleWaitsForChanges(t *testing.T) {
+	t.Parallel()
+	p := &slowPlatform{began: make(chan struct{}), release: make(chan struct{})}
+	fx := newFixture(t, func(o *Options) { o.Platform = p })
+	const rollback = "/v1/agents/echo/rollback"
+	change := make(chan int, 1)
+	go func() { change <- fx.do(http.MethodPost, rollback, `{}`).StatusCode }()
+	<-p.began
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := fx.server.Settle(over); err == nil {
+		t.Error("it waited for nothing")
+	}
+	close(p.release)
+	if err := fx.server.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if code := <-change; code >= 300 {
+		t.Errorf("the change was answered with %d", code)
+	}
+	if e := fx.wantError(fx.do(http.MethodPost, rollback, `{}`), fault.AgentUnavailable); !strings.Contains(e.Message, "taking over") {
+		t.Errorf("a later change: %+v", e)
+	}
+	fx.wantGood()
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/fault"
@@ -109,6 +110,24 @@ func (s *Server) compat(h handler) http.Handler {
 			s.compatDoor.Fail(w, r, err)
 		}
 	})
+}
+
+// changing has Settle wait for the requests of routes that change something.
+func (s *Server) changing(routes []route) []route {
+	for i, rt := range routes {
+		if rt.method == http.MethodGet {
+			continue
+		}
+		routes[i].handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !s.changes.TryAcquire(1) {
+				s.failDoor(w, r, fault.New(fault.AgentUnavailable, "a new process of the platform is taking over; send it again").WithRetryAfter(time.Second))
+				return
+			}
+			defer s.changes.Release(1)
+			rt.handler.ServeHTTP(w, r)
+		})
+	}
+	return routes
 }
 
 // newMux files the routes. A path that exists answers other methods with 405

@@ -77,7 +77,7 @@ func (s *Server) routes() []route {
 		{get, compatPrefix + "/health", s.compat(s.compatDoor.Health), nil},
 		{get, compatPrefix, s.compat(s.compatDoor.Info), nil},
 		{get, compatPrefix + "/{$}", s.compat(s.compatDoor.Info), nil},
-	}, slices.Concat(s.controlRoutes(), s.metricsRoutes(), s.intakeRoutes())...)
+	}, slices.Concat(s.changing(s.controlRoutes()), s.metricsRoutes(), s.changing(s.intakeRoutes()))...)
 }
 
 // metricsRoutes is where a server is asked for its numbers, if it has some.

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/server/compat"
@@ -94,6 +96,8 @@ const (
 	headerTimeout  = 10 * time.Second
 	idleTimeout    = 3 * time.Minute
 	maxHeaderBytes = 64 << 10
+	// manyChanges is more than there are requests at once.
+	manyChanges = 1 << 30
 )
 
 // Server is the doors. It is safe for concurrent use.
@@ -111,6 +115,7 @@ type Server struct {
 	life      context.Context //nolint:containedctx // the lifetime of all requests
 	kill      context.CancelCauseFunc
 	stopWaits context.CancelFunc
+	changes   *semaphore.Weighted // manyChanges; each request that changes the platform has one
 	stopping  atomic.Bool
 	retiring  atomic.Bool
 }
@@ -120,7 +125,7 @@ func New(o Options) (*Server, error) {
 	if o.Executor == nil || o.Agents == nil || o.History == nil || o.Logs == nil {
 		return nil, errors.New("server needs Executor, Agents, History and Logs")
 	}
-	s := &Server{o: withDefaults(o)}
+	s := &Server{o: withDefaults(o), changes: semaphore.NewWeighted(manyChanges)}
 	s.guard = door.NewGuard(o.Hosts, o.CORSOrigins)
 	s.life, s.kill = context.WithCancelCause(context.Background())
 	draining, stopWaits := context.WithCancel(s.life)
@@ -192,17 +197,22 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return err
 }
 
-// Retire is the Shutdown of a server whose place another one takes, ln being
-// its listener: what is open is answered a little longer, and told to connect
-// anew. A connection closed at once could have the next call on its way.
-func (s *Server) Retire(ctx context.Context, ln net.Listener) error {
+// Retire goes before the Shutdown of a server whose place another one takes, ln
+// being its listener: what is open is answered a little longer, and told to
+// connect anew. A connection closed at once could have the next call on its way.
+func (s *Server) Retire(ctx context.Context, ln net.Listener) {
 	s.retiring.Store(true)
 	_ = ln.Close() // Serve ends for it
 	select {
 	case <-s.o.After(retireTime):
 	case <-ctx.Done():
 	}
-	return s.Shutdown(ctx)
+}
+
+// Settle waits until no request changes the platform any more, and refuses
+// those that come: calls go on.
+func (s *Server) Settle(ctx context.Context) error {
+	return s.changes.Acquire(ctx, manyChanges)
 }
 
 // Shutdown turns readiness off, closes the listener and waits until the calls

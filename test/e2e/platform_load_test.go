@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -160,14 +159,18 @@ func (p *platform) runagent(t *testing.T, args ...string) {
 // deploy deploys code that answers with n.
 func (p *platform) deploy(t *testing.T, n int) {
 	t.Helper()
+	p.deployFiles(t, map[string]string{"main.py": fmt.Sprintf("import time\n\ndef main():\n    time.sleep(0.005)\n    return %d\n", n)})
+}
+
+// deployFiles deploys an agent of these files beside the manifest.
+func (p *platform) deployFiles(t *testing.T, files map[string]string) {
+	t.Helper()
 	dir := filepath.Join(p.dir, "agent")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{
-		"runagent.config.json": loadManifest,
-		"main.py":              fmt.Sprintf("import time\n\ndef main():\n    time.sleep(0.005)\n    return %d\n", n),
-	} {
+	files["runagent.config.json"] = loadManifest
+	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -175,8 +178,10 @@ func (p *platform) deploy(t *testing.T, n int) {
 	p.runagent(t, "deploy", dir)
 }
 
-func (p *platform) call(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url+"/v1/agents/busy/invoke", bytes.NewReader([]byte("{}")))
+func (p *platform) call(ctx context.Context) error { return p.callWith(ctx, "{}") }
+
+func (p *platform) callWith(ctx context.Context, body string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url+"/v1/agents/busy/invoke", strings.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -187,9 +192,9 @@ func (p *platform) call(ctx context.Context) error {
 		return err
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
+	answer, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", res.Status, body)
+		err = fmt.Errorf("%s: %s", res.Status, answer)
 	}
 	return err
 }

@@ -157,6 +157,70 @@ func TestAProgramThatDoesNotStartTakesNothingOver(t *testing.T) {
 	}
 }
 
+// TestAnUpgradeCutsNoLongCall has one that takes longer than a stop would wait:
+// the process that is replaced sees it to its end, on its code as it was, while
+// the new one answers all others and deploys.
+func TestAnUpgradeCutsNoLongCall(t *testing.T) {
+	t.Parallel()
+	needsPython(t)
+	p := startPlatform(t, "--shutdown-timeout", "100ms")
+	p.deployFiles(t, map[string]string{
+		"late.py": "ANSWER = 7\n",
+		"main.py": `import os, time
+
+def main(until=None):
+    if until:
+        open(until + ".began", "w").close()
+        while not os.path.exists(until):
+            time.sleep(0.01)
+        import late
+        return late.ANSWER
+    return 1
+`,
+	})
+	until := filepath.Join(p.dir, "until")
+	long := make(chan error, 1)
+	go func() { long <- p.callWith(t.Context(), `{"input":{"until":"`+until+`"}}`) }()
+	await(t, "the long call", func() bool {
+		_, err := os.Stat(until + ".began")
+		return err == nil
+	})
+	pid := p.pid(t)
+	p.signal(t, syscall.SIGHUP)
+	await(t, "the new process is ready", func() bool { return len(ready.FindAllString(p.out.String(), -1)) == 2 })
+	next := p.pid(t)
+	if err := p.call(t.Context()); err != nil || next == pid {
+		t.Errorf("process %d, after %d, answers with %v", next, pid, err)
+	}
+	for n := range 2 { // the code that the long call runs on serves no more
+		p.deploy(t, n)
+	}
+	p.signal(t, syscall.SIGHUP) // not while the first one has calls
+	await(t, "the refusal", func() bool { return strings.Contains(p.out.String(), "still has calls in flight") })
+	select {
+	case err := <-long:
+		t.Fatalf("the long call ended with %v", err)
+	default:
+	}
+	if gone(pid) {
+		t.Error("the old process ended before its call")
+	}
+	if err := os.WriteFile(until, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-long; err != nil {
+		t.Errorf("the long call: %v", err)
+	}
+	await(t, "the old process ends", func() bool { return gone(pid) })
+	await(t, "the code goes that nobody runs", func() bool {
+		left, err := os.ReadDir(filepath.Join(p.dir, "data", "code"))
+		return err == nil && len(left) == 1
+	})
+	if err := p.call(t.Context()); err != nil || p.pid(t) != next {
+		t.Errorf("afterwards process %d answers with %v, want %d", p.pid(t), err, next)
+	}
+}
+
 // TestAProcessThatCouldNotGoOnTakesNothingOver makes unusable what the process
 // that runs has opened long ago.
 func TestAProcessThatCouldNotGoOnTakesNothingOver(t *testing.T) {

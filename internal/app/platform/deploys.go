@@ -268,11 +268,26 @@ func (s *service) told(rev *deploy.Revision, failed error) {
 	s.progress.Tell(rev.ID, api.DeployEvent{Step: end.State, Revision: &end})
 }
 
-// giveCode ends one use of a revision's code, which goes unless it serves.
+// giveCode ends one use of a revision's code, which goes unless it serves, or
+// could serve in the process that takes over.
 func (s *service) giveCode(revision string) {
-	s.codes.Give(revision, func() bool { return !s.standby.Has(revision) }, func() {
-		s.note("code not removed", os.RemoveAll(s.folders.Code(revision)))
+	s.codes.Give(revision, func() bool { return !s.replaced.Load() && !s.standby.Has(revision) }, func() {
+		select {
+		case <-s.alone:
+			s.note("code not removed", os.RemoveAll(s.folders.Code(revision)))
+		default: // calls of the process before this one may run on it
+			go s.giveCodeLater(revision)
+		}
 	})
+}
+
+func (s *service) giveCodeLater(revision string) {
+	s.codes.Take(revision)
+	select {
+	case <-s.alone:
+		s.giveCode(revision)
+	case <-s.life.Done(): // it is for the next start
+	}
 }
 
 // forget removes what a revision leaves that gets no more calls, and its

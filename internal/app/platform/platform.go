@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/runagent/runagent/internal/app/engine"
@@ -21,11 +22,11 @@ import (
 	"github.com/runagent/runagent/internal/app/platform/folders"
 	"github.com/runagent/runagent/internal/app/platform/handover"
 	"github.com/runagent/runagent/internal/app/platform/intake"
+	"github.com/runagent/runagent/internal/app/platform/keyring"
 	"github.com/runagent/runagent/internal/app/platform/memory"
 	"github.com/runagent/runagent/internal/app/platform/progress"
 	"github.com/runagent/runagent/internal/app/platform/recent"
 	"github.com/runagent/runagent/internal/app/platform/standby"
-	"github.com/runagent/runagent/internal/auth"
 	"github.com/runagent/runagent/internal/autoscale"
 	"github.com/runagent/runagent/internal/build/bounds"
 	"github.com/runagent/runagent/internal/bundle"
@@ -86,7 +87,7 @@ type Options struct {
 	MaxMemory int64
 	// Idle is how long an agent without calls keeps its instances.
 	Idle time.Duration
-	// DrainTimeout bounds the calls on a revision that was replaced.
+	// DrainTimeout bounds the calls on a revision, or a process, that was replaced.
 	DrainTimeout time.Duration
 	// ShutdownTimeout bounds the calls in flight at the end.
 	ShutdownTimeout time.Duration
@@ -104,16 +105,13 @@ type Options struct {
 
 // Console shows the operator what happens.
 type Console interface {
-	// OnKey tells the admin key, once; it is not kept anywhere.
-	OnKey(key string)
-	// OnKeyFile tells where the admin key was written.
-	OnKeyFile(path string)
+	keyring.Console
 	// OnReady tells that calls are answered, and how many agents there are.
 	OnReady(url string, agents int, took time.Duration)
 	// OnStop tells that no more calls are taken and inFlight are awaited.
 	OnStop(inFlight int, timeout time.Duration)
-	// OnHandover tells that a new process takes over, once the calls in flight
-	// have ended.
+	// OnHandover tells that a new process takes over, while the calls in flight
+	// get to their end here.
 	OnHandover(inFlight int, timeout time.Duration)
 }
 
@@ -139,8 +137,11 @@ type service struct {
 	executor *invocation.Executor
 	server   *server.Server
 	place    *handover.Place
+	alone    <-chan struct{} // closed once no process is left that this one replaced
 	listener net.Listener
-	replaced bool                        // by a newer process
+	replaced atomic.Bool                 // by a newer process
+	release  func()                      // gives the data folder up
+	departed chan error                  // how the calls of a process ended that was replaced
 	trouble  func(revision string) error // why one has no instance
 	groups   *cgroup.Tree
 	memory   *memory.Watch
@@ -165,7 +166,9 @@ var errStopping = errors.New("the platform is stopping; deploy again")
 
 // newService returns a service that does nothing yet.
 func newService(o Options) *service {
-	s := &service{o: o, began: time.Now(), folders: folders.Folders{Data: o.Data}, progress: progress.New(), lost: map[string]error{}}
+	alone := make(chan struct{})
+	close(alone)
+	s := &service{o: o, alone: alone, began: time.Now(), folders: folders.Folders{Data: o.Data}, progress: progress.New(), lost: map[string]error{}}
 	s.memory = memory.NewWatch(memory.Options{Machine: room{s}, Limit: o.MaxMemory, Log: o.Log})
 	s.metrics = telemetry.New(telemetry.Options{Version: o.Version, Gauges: s.gauges, Name: s.slug})
 	return s
@@ -202,22 +205,24 @@ func (s *service) settle(ctx context.Context) (err error) {
 		return err
 	}
 	s.own(func(context.Context) { s.place.Close() })
-	if s.place.Successor() {
+	if s.alone = s.place.Alone(); s.place.Successor() {
 		if err := s.canOpen(ctx); err != nil {
 			return err
 		}
 		if err := s.listen(); err != nil {
 			return err
 		}
-		if err := s.place.Take(ctx); err != nil {
+		if err := s.place.Take(); err != nil {
 			return fmt.Errorf("take over: %w", err)
 		}
+		s.release, err = s.folders.AwaitLock(ctx)
+	} else {
+		s.release, err = s.folders.Lock()
 	}
-	release, err := s.folders.Lock()
 	if err != nil {
 		return err
 	}
-	s.own(func(context.Context) { release() })
+	s.own(func(context.Context) { s.release() })
 	if s.listener == nil {
 		return s.listen()
 	}
@@ -286,7 +291,7 @@ func (s *service) makeEngine(ctx context.Context) error {
 		return fmt.Errorf("unpack the shim: %w", err)
 	}
 	s.logs = engine.NewLogbook(s.history, func(invocation.LogLine) {})
-	s.groups = cgroup.Open(cgroup.Options{Name: s.folders.GroupName(), Limit: s.o.MaxMemory})
+	s.groups = cgroup.Open(cgroup.Options{Name: s.folders.GroupName(), Beside: s.place.Successor(), Limit: s.o.MaxMemory})
 	s.own(func(context.Context) { s.groups.Close() })
 	s.engine = engine.New(engine.Options{
 		Groups: s.groups, Home: s.o.Data, Shim: root, Version: s.o.Version, Environ: engine.BuildEnviron(s.o.Environ), AgentEnviron: engine.AgentEnviron(s.o.Environ),
@@ -319,6 +324,7 @@ func (s *service) conduct(m standby.Machine, onSleep func()) {
 		Probing: l.probing,
 	})
 	s.own(s.deployer.Close)
+	s.own(s.endDeparture)
 	s.own(func(context.Context) { s.canaries.Close() })
 	s.own(func(context.Context) { s.standby.NoMoreCalls() })
 	s.life, s.endLife = context.WithCancelCause(context.Background())
@@ -330,7 +336,7 @@ func (s *service) conduct(m standby.Machine, onSleep func()) {
 
 // makeServer makes the server; requests are answered from run on.
 func (s *service) makeServer(ctx context.Context) error {
-	keys, err := s.keyring(ctx)
+	keys, err := keyring.Open(ctx, s.state, s.o.AdminKeyFile, s.o.Console)
 	if err != nil {
 		return err
 	}
@@ -355,35 +361,16 @@ func (s *service) makeServer(ctx context.Context) error {
 	return nil
 }
 
-// keyring returns the keys there are; the first start makes one.
-func (s *service) keyring(ctx context.Context) (*auth.Keyring, error) {
-	keys, err := s.state.Keys(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if len(keys) == 0 {
-		key, err := s.firstKey(ctx)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, key)
-	}
-	return auth.NewKeyring(keys...), nil
-}
-
 // run answers calls until ctx ends, or another process takes over.
 func (s *service) run(ctx context.Context, live []*deploy.Revision) error {
 	served := make(chan error, 1)
 	go func() { served <- s.server.Serve(context.WithoutCancel(ctx), s.listener) }()
 	s.own(func(ctx context.Context) {
-		end := s.server.Shutdown
-		if s.replaced {
-			end = func(ctx context.Context) error { return s.server.Retire(ctx, s.listener) }
+		if s.replaced.Load() {
+			s.depart(ctx)
 		} else {
 			s.place.Close() // it holds the socket open, too
-		}
-		if err := end(ctx); err != nil {
-			s.o.Log.Warn("calls in flight were cut off", "error", err)
+			s.noteCut(s.server.Shutdown(ctx))
 		}
 		s.note("server ended", <-served)
 	})
@@ -400,9 +387,35 @@ func (s *service) run(ctx context.Context, live []*deploy.Revision) error {
 				s.o.Log.Error("no new process took over; this one goes on", "error", err)
 				continue
 			}
-			s.replaced = true
+			s.replaced.Store(true)
 			return nil
 		}
+	}
+}
+
+// depart makes way for the process that takes over: no request comes here any
+// more, and none changes anything. The calls in flight go on.
+func (s *service) depart(ctx context.Context) {
+	s.server.Retire(ctx, s.listener)
+	s.departed = make(chan error, 1)
+	go func() { s.departed <- s.server.Shutdown(ctx) }()
+	settled, cancel := context.WithTimeout(ctx, s.o.ShutdownTimeout)
+	defer cancel()
+	s.note("requests not awaited that change the platform", s.server.Settle(settled))
+}
+
+// endDeparture gives the data folder to the process that takes over, once all
+// has ended that changes it, and waits for the calls in flight.
+func (s *service) endDeparture(context.Context) {
+	if s.departed != nil {
+		s.release()
+		s.noteCut(<-s.departed)
+	}
+}
+
+func (s *service) noteCut(err error) {
+	if err != nil {
+		s.o.Log.Warn("calls in flight were cut off", "error", err)
 	}
 }
 
@@ -432,10 +445,18 @@ func (s *service) background(name string, f func(context.Context) error) {
 }
 
 // stop ends everything in reverse; calls in flight get until the shutdown
-// timeout, or until the operator asks again.
+// timeout, or the drain timeout where a new process takes those that come, or
+// until the operator asks again.
 func (s *service) stop(ctx context.Context) {
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.ShutdownTimeout)
+	timeout := s.o.ShutdownTimeout
+	if s.replaced.Load() {
+		timeout = s.o.DrainTimeout
+	}
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
+	if s.replaced.Load() { // the operator has less patience from when he asks for the end on
+		defer context.AfterFunc(ctx, func() { time.AfterFunc(s.o.ShutdownTimeout, cancel) })()
+	}
 	over := make(chan struct{})
 	defer close(over)
 	go func() { // ends with stop
@@ -446,10 +467,10 @@ func (s *service) stop(ctx context.Context) {
 		}
 	}()
 	switch {
-	case s.replaced:
-		s.o.Console.OnHandover(s.engine.InFlight(), s.o.ShutdownTimeout)
+	case s.replaced.Load():
+		s.o.Console.OnHandover(s.engine.InFlight(), timeout)
 	case s.server != nil && ctx.Err() != nil:
-		s.o.Console.OnStop(s.engine.InFlight(), s.o.ShutdownTimeout)
+		s.o.Console.OnStop(s.engine.InFlight(), timeout)
 	}
 	for i := len(s.ends) - 1; i >= 0; i-- {
 		s.ends[i](patience)

@@ -38,9 +38,18 @@ func (s *service) restore(ctx context.Context) ([]*deploy.Revision, error) {
 	s.note("recent use not known", unread)
 	s.recent.Sort(live)
 	s.background("recent use", s.keepRecentUse)
-	s.note("code of old revisions not removed", s.folders.RemoveCodeBut(keep))
-	for _, id := range s.folders.Deleted() {
-		s.forgetAgent(id)
+	others, err := s.folders.CodeBut(keep)
+	s.note("code of old revisions not found", err)
+	for _, revision := range others {
+		s.codes.Take(revision)
+		s.giveCode(revision)
+	}
+	select {
+	case <-s.alone:
+		for _, id := range s.folders.Deleted() {
+			s.forgetAgent(id)
+		}
+	default: // it is for the process before, which may have calls to them
 	}
 	return live, nil
 }

@@ -34,8 +34,8 @@ can run code here. So other machines are let in with --insecure only.
 
 SIGINT and SIGTERM let the calls in flight end; a second one stops at once. SIGHUP
 starts the program anew from its file, which may be a newer one, and hands the
-address over: no call is lost. The process has another number then; --pid-file
-keeps it.`
+address over: no call is lost. The old process ends when its calls have, or
+--drain-timeout is over. The new one has another number; --pid-file keeps it.`
 
 type startCommand struct {
 	desk      *Desk
@@ -85,7 +85,7 @@ func (d *Desk) newPlatformStartCommand() *cobra.Command {
 	f.IntVar(&o.Limits.Files, "max-files", bundle.DefaultLimits().Files, "how many files a bundle may hold")
 	f.DurationVar(&o.StartTimeout, "start-timeout", 2*time.Minute, "how long an agent may take to be imported")
 	f.DurationVar(&o.Idle, "idle-timeout", 5*time.Minute, "how long an agent without calls keeps its instances, unless its manifest says otherwise")
-	f.DurationVar(&o.DrainTimeout, "drain-timeout", 5*time.Minute, "how long calls on a revision that was replaced may go on")
+	f.DurationVar(&o.DrainTimeout, "drain-timeout", 5*time.Minute, "how long calls may go on of a revision, or of a process by SIGHUP, that was replaced")
 	f.DurationVar(&o.ShutdownTimeout, "shutdown-timeout", 10*time.Second, "how long calls in flight may take to end at the stop")
 	f.StringVar(&o.PIDFile, "pid-file", "", "keep the number of the process that has the platform in this `FILE`")
 	f.StringVar(&c.logFormat, "log-format", config.Text, "text or json")
@@ -256,7 +256,7 @@ func (c console) OnStop(inFlight int, timeout time.Duration) {
 
 // OnHandover tells that a new process takes over.
 func (c console) OnHandover(inFlight int, timeout time.Duration) {
-	fmt.Fprintf(c.talk, "A new process takes over: waiting up to %s for %s.\n", terminal.Duration(timeout), count(inFlight, "call"))
+	fmt.Fprintf(c.talk, "A new process takes over. This one waits up to %s for %s, and ends.\n", terminal.Duration(timeout), count(inFlight, "call"))
 }
 
 func count(n int, what string) string {

@@ -27,6 +27,8 @@ const (
 	// serverLeaf is where this process goes when its own group must hold
 	// groups with limits, which on version 2 can't hold processes then.
 	serverLeaf = "runagent-server"
+	// besideMark is between the name and the process of one that is Beside.
+	besideMark = "-by-"
 	// settle bounds the wait for a killed process to leave its group.
 	settle = 2 * time.Second
 )
@@ -49,14 +51,17 @@ type hierarchy struct {
 type Options struct {
 	// Name is unique among the platforms of this machine.
 	Name string
+	// Beside says that another process has the groups of that name for a while.
+	Beside bool
 	// Limit bounds the memory of all groups together; 0 does not.
 	Limit int64
 	// Root is where the files of the kernel are, "/" but in tests.
 	Root string
 }
 
-// Open makes the groups of a platform and ends what an earlier process left
-// in groups of that name. What the machine does not allow is left out.
+// Open makes the groups of a platform and ends what earlier processes left in
+// groups of that name, unless it is to be Beside one of them. What the machine
+// does not allow is left out.
 func Open(o Options) *Tree {
 	o.Root = cmp.Or(o.Root, "/")
 	t := &Tree{limit: o.Limit}
@@ -127,6 +132,14 @@ func prepare(o Options, find func() (place, error)) hierarchy {
 		own = filepath.Dir(own)
 	}
 	h := hierarchy{dir: filepath.Join(own, o.Name), v2: at.v2}
+	if o.Beside {
+		h.dir += besideMark + strconv.Itoa(os.Getpid())
+	} else {
+		left, _ := filepath.Glob(h.dir + besideMark + "*") // the pattern is good
+		for _, dir := range left {
+			clear(dir)
+		}
+	}
 	clear(h.dir)
 	for _, dir := range []string{h.dir, filepath.Join(h.dir, shared)} {
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {

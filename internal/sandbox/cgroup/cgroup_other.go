@@ -8,6 +8,8 @@ package cgroup
 type Options struct {
 	// Name is unique among the platforms of this machine.
 	Name string
+	// Beside says that another process has the groups of that name for a while.
+	Beside bool
 	// Limit bounds the memory of all groups together; 0 does not.
 	Limit int64
 	// Root is where the files of the kernel are.

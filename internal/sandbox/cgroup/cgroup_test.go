@@ -114,3 +114,29 @@ func TestLeftoversOfAnEarlierProcessAreRemoved(t *testing.T) {
 		t.Error("those of another platform are gone")
 	}
 }
+
+// TestTwoProcessesOfAPlatform has one beside another, which goes first, and one
+// after both were killed.
+func TestTwoProcessesOfAPlatform(t *testing.T) {
+	t.Parallel()
+	root := kernel(t, "4:memory:/\n", "31 25 0:27 / /cgm rw - cgroup cgroup rw,memory\n", "cgm")
+	groups := func(want int) {
+		t.Helper()
+		found, err := filepath.Glob(filepath.Join(root, "cgm/runagent-x*"))
+		if err != nil || len(found) != want {
+			t.Errorf("there are %q, %v, want %d", found, err, want)
+		}
+	}
+	first := Open(Options{Name: "runagent-x", Root: root})
+	second := Open(Options{Name: "runagent-x", Root: root, Beside: true})
+	groups(2)
+	first.Close()
+	groups(1)
+	second.Close()
+	groups(0)
+	Open(Options{Name: "runagent-x", Root: root})
+	Open(Options{Name: "runagent-x", Root: root, Beside: true})
+	groups(2)
+	Open(Options{Name: "runagent-x", Root: root})
+	groups(1)
+}

@@ -55,12 +55,9 @@ func (f Folders) Make() error {
 // Lock takes the data folder for this process; the kernel gives it back
 // however the process ends.
 func (f Folders) Lock() (release func(), err error) {
-	if err := os.MkdirAll(f.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("make data folder: %w", err)
-	}
-	file, err := os.OpenFile(filepath.Join(f.Data, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := f.lockFile()
 	if err != nil {
-		return nil, fmt.Errorf("lock data folder: %w", err)
+		return nil, err
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = file.Close() // the lock is what matters
@@ -71,6 +68,38 @@ func (f Folders) Lock() (release func(), err error) {
 		return nil, fmt.Errorf("lock data folder: %w", err)
 	}
 	return func() { _ = file.Close() }, nil
+}
+
+// AwaitLock is Lock that waits until another process gives the folder up. When
+// ctx ends first, this process must.
+func (f Folders) AwaitLock(ctx context.Context) (release func(), err error) {
+	file, err := f.lockFile()
+	if err != nil {
+		return nil, err
+	}
+	got := make(chan error, 1)
+	go func() { got <- syscall.Flock(int(file.Fd()), syscall.LOCK_EX) }()
+	select {
+	case err := <-got:
+		if err != nil {
+			_ = file.Close() // the lock is what matters
+			return nil, fmt.Errorf("lock data folder: %w", err)
+		}
+		return func() { _ = file.Close() }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (f Folders) lockFile() (*os.File, error) {
+	if err := os.MkdirAll(f.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("make data folder: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(f.Data, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock data folder: %w", err)
+	}
+	return file, nil
 }
 
 // Sync brings to the disk what a folder holds by name.
@@ -128,19 +157,20 @@ func (u until) Read(b []byte) (int, error) {
 	return u.r.Read(b)
 }
 
-// RemoveCodeBut removes the code of all revisions but those given.
-func (f Folders) RemoveCodeBut(keep map[string]bool) error {
+// CodeBut returns which revisions have code here besides those given, and what
+// was half unpacked.
+func (f Folders) CodeBut(keep map[string]bool) ([]string, error) {
 	entries, err := os.ReadDir(f.Codes())
 	if err != nil {
-		return fmt.Errorf("read data folder: %w", err)
+		return nil, fmt.Errorf("read data folder: %w", err)
 	}
-	var errs []error
+	var others []string
 	for _, e := range entries {
 		if !keep[e.Name()] {
-			errs = append(errs, os.RemoveAll(filepath.Join(f.Codes(), e.Name())))
+			others = append(others, e.Name())
 		}
 	}
-	return errors.Join(errs...)
+	return others, nil
 }
 
 // RemoveBundles removes bundles that nothing is made from any more.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -134,8 +135,10 @@ func TestCodeIsUnpackedOnce(t *testing.T) {
 	if got := inside(t, f.Codes()); got != "r1" {
 		t.Errorf("left %q", got)
 	}
-	if err := f.RemoveCodeBut(map[string]bool{"r9": true}); err != nil || inside(t, f.Codes()) != "" {
-		t.Errorf("left %q, %v", inside(t, f.Codes()), err)
+	for keep, want := range map[string]string{"r9": "[r1]", "r1": "[]"} {
+		if got, err := f.CodeBut(map[string]bool{keep: true}); err != nil || fmt.Sprint(got) != want {
+			t.Errorf("besides %s there are %v, %v, want %s", keep, got, err, want)
+		}
 	}
 	if err := f.RemoveBundles([]string{digest, digest}); err != nil || inside(t, f.Bundles()) != "" {
 		t.Errorf("left %q, %v", inside(t, f.Bundles()), err)

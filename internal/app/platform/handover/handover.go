@@ -22,7 +22,10 @@ const readyWithin = time.Minute
 const sentinel = "TABLEFLIP_HAS_PARENT_7DIU3"
 
 // Place is what goes from process to process. There is one in each.
-type Place struct{ upg *tableflip.Upgrader }
+type Place struct {
+	upg   *tableflip.Upgrader
+	alone chan struct{} // closed once no predecessor is left
+}
 
 // New returns the place of this process. The PID of who holds it is kept in
 // pidFile, unless that is "".
@@ -31,7 +34,16 @@ func New(pidFile string) (*Place, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare the handover: %w", err)
 	}
-	return &Place{upg}, os.Unsetenv(sentinel)
+	p := &Place{upg, make(chan struct{})}
+	if !p.Successor() {
+		close(p.alone)
+	} else {
+		go func() {
+			defer close(p.alone)
+			_ = upg.WaitForParent(context.Background()) // an end that is no good one is an end
+		}()
+	}
+	return p, os.Unsetenv(sentinel)
 }
 
 // Successor reports whether another process is giving its place to this one.
@@ -40,17 +52,12 @@ func (p *Place) Successor() bool { return p.upg.HasParent() }
 // Listen returns the predecessor's socket for the address, or a new one.
 func (p *Place) Listen(addr string) (net.Listener, error) { return p.upg.Listen("tcp", addr) }
 
-// Take tells the predecessor that this process will do, and waits until that
-// one has ended.
-func (p *Place) Take(ctx context.Context) error {
-	if err := p.upg.Ready(); err != nil {
-		return err
-	}
-	if err := p.upg.WaitForParent(ctx); err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return nil // an end that is no good one is an end
-}
+// Take tells the predecessor that this process will do: that one then gives up
+// what only one can have, and may still have calls to end.
+func (p *Place) Take() error { return p.upg.Ready() }
+
+// Alone is closed once the predecessor, if there was one, has ended.
+func (p *Place) Alone() <-chan struct{} { return p.alone }
 
 // Hold says that this process has the place from now on: it may be given away.
 func (p *Place) Hold() error {
@@ -66,6 +73,11 @@ func (p *Place) Hold() error {
 func (p *Place) Give(ctx context.Context) error {
 	if os.Getpid() == 1 {
 		return errors.New("this is the first process of its container, which would end with it: replace the container instead")
+	}
+	select {
+	case <-p.alone:
+	default:
+		return errors.New("the process before this one still has calls in flight: try again when they have ended")
 	}
 	defer context.AfterFunc(ctx, p.Close)()
 	return p.upg.Upgrade()

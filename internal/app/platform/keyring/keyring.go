@@ -1,4 +1,5 @@
-package platform
+// Package keyring opens the keys of a platform, and makes its first one.
+package keyring
 
 import (
 	"context"
@@ -17,14 +18,46 @@ import (
 	"github.com/runagent/runagent/internal/fault"
 )
 
-// firstKey makes the admin key of a new platform and hands it to the operator.
-// A key file is written before the key is kept: what ends in between leaves a
-// file with a key that the next start takes.
-func (s *service) firstKey(ctx context.Context) (auth.Key, error) {
+// State is where keys are kept.
+type State interface {
+	Keys(ctx context.Context) ([]auth.Key, error)
+	AddKey(ctx context.Context, key auth.Key) error
+}
+
+// Console shows the operator the first key.
+type Console interface {
+	// OnKey tells the admin key, once; it is not kept anywhere.
+	OnKey(key string)
+	// OnKeyFile tells where the admin key was written.
+	OnKeyFile(path string)
+}
+
+// Open returns the keys there are. Where there are none it makes an admin key,
+// which is written into the new file, or shown if file is "". Errors:
+// fault.Conflict for a file with something else.
+func Open(ctx context.Context, state State, file string, show Console) (*auth.Keyring, error) {
+	keys, err := state.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) == 0 {
+		key, err := first(ctx, state, file, show)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return auth.NewKeyring(keys...), nil
+}
+
+// first makes the admin key of a new platform and hands it to the operator. A
+// key file is written before the key is kept: what ends in between leaves a file
+// with a key that the next start takes.
+func first(ctx context.Context, state State, file string, show Console) (auth.Key, error) {
 	shown := auth.NewKey()
-	if s.o.AdminKeyFile != "" {
+	if file != "" {
 		var err error
-		if shown, err = keyFile(s.o.AdminKeyFile, shown); err != nil {
+		if shown, err = keyFile(file, shown); err != nil {
 			return auth.Key{}, err
 		}
 	}
@@ -33,13 +66,13 @@ func (s *service) firstKey(ctx context.Context) (auth.Key, error) {
 		return auth.Key{}, fmt.Errorf("make an ID: %w", err)
 	}
 	key := auth.Key{ID: id.String(), Name: "admin", Hash: auth.Hash(shown), CreatedAt: time.Now().UTC()}
-	if err := s.state.AddKey(ctx, key); err != nil {
+	if err := state.AddKey(ctx, key); err != nil {
 		return auth.Key{}, err
 	}
-	if s.o.AdminKeyFile != "" {
-		s.o.Console.OnKeyFile(s.o.AdminKeyFile)
+	if file != "" {
+		show.OnKeyFile(file)
 	} else {
-		s.o.Console.OnKey(shown)
+		show.OnKey(shown)
 	}
 	return key, nil
 }
