@@ -220,7 +220,12 @@ func (s *service) revision(ctx context.Context) (*deploy.Revision, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make an ID: %w", err)
 	}
-	return &deploy.Revision{ID: id.String(), Agent: a, Snapshot: snapshot, Vars: vars, CreatedAt: time.Now(), State: deploy.Pending}, nil
+	rev := &deploy.Revision{ID: id.String(), Agent: a, Snapshot: snapshot, Vars: vars, CreatedAt: time.Now(), State: deploy.Pending}
+	if now := s.deployer.Current(); now != nil {
+		rev.Before = now.Snapshot
+		rev.Edited, err = watch.Edited(snapshot, now.Snapshot)
+	}
+	return rev, err
 }
 
 // variables are what .env and the manifest set, and those among them that

@@ -29,6 +29,10 @@ type Revision struct {
 	Number int
 	// Snapshot is a folder with a copy of the sources, "" to read Agent.Dir.
 	Snapshot string
+	// Edited are the sources that differ from those in service, whose snapshot
+	// is Before: one that was Python then must still be.
+	Edited []string
+	Before string
 	// Vars are the variables of the manifest and .env, expanded.
 	Vars map[string]string
 	// Environment is what Build made.

@@ -24,6 +24,10 @@ type Admission struct {
 	Batch       AdmittedBatch        `json:"batch"`
 	Lifecycle   AdmittedLifecycle    `json:"lifecycle,omitzero"`
 
+	// Edited are files of the snapshot, and Before is the snapshot in which they
+	// had other content: one that compiled there must compile.
+	Edited []string `json:"edited,omitempty"`
+	Before string   `json:"before,omitempty"`
 	// DebugPort is where a debugger is waited for before the import; 0 waits for none.
 	DebugPort int `json:"debug_port,omitempty"`
 	// Described says that signatures and schemas are known already.

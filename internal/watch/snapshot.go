@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -58,6 +59,51 @@ func Snapshot(ctx context.Context, dir, dest string) (string, error) {
 		return "", fmt.Errorf("snapshot %s: %w", dir, err)
 	}
 	return final, nil
+}
+
+// Edited returns the sources in snapshot that the one at before has, too, with
+// other content. A snapshot that is gone has none.
+func Edited(snapshot, before string) ([]string, error) {
+	var edited []string
+	err := filepath.WalkDir(snapshot, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() || filepath.Ext(path) != ".py" {
+			return err
+		}
+		rel, err := filepath.Rel(snapshot, path)
+		if err != nil {
+			return err
+		}
+		same, err := sameContent(path, filepath.Join(before, rel))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil && !same {
+			edited = append(edited, filepath.ToSlash(rel))
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("compare snapshots: %w", err)
+	}
+	return edited, nil
+}
+
+// sameContent compares two files, which are one where links are to be had.
+func sameContent(one, other string) (bool, error) {
+	a, err := os.Stat(one)
+	if err != nil {
+		return false, err
+	}
+	b, err := os.Stat(other)
+	if err != nil || os.SameFile(a, b) || a.Size() != b.Size() {
+		return err == nil && os.SameFile(a, b), err
+	}
+	left, err := os.ReadFile(one)
+	if err != nil {
+		return false, err
+	}
+	right, err := os.ReadFile(other)
+	return bytes.Equal(left, right), err
 }
 
 // PruneSnapshots removes the snapshots in dest but those at the paths in keep,

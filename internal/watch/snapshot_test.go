@@ -50,6 +50,26 @@ func holds(t testing.TB, dir string) []string {
 	return names
 }
 
+func TestEditedNamesWhatBothSnapshotsHaveOtherwise(t *testing.T) {
+	t.Parallel()
+	f, dest := newSources(t, "agent.py", "pkg/mod.py", "same.py", "gone.py"), t.TempDir()
+	before := f.snapshot(dest)
+	f.write("agent.py", "other")
+	f.write("pkg/mod.py", strings.ToUpper("first pkg/mod.py")) // of the same length
+	f.write("new.py", "new")
+	if err := os.Remove(filepath.Join(f.dir, "gone.py")); err != nil {
+		t.Fatal(err)
+	}
+	after := f.snapshot(dest)
+	got, err := Edited(after, before)
+	if want := []string{"agent.py", "pkg/mod.py"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+	if got, err := Edited(after, filepath.Join(dest, "pruned")); err != nil || got != nil {
+		t.Errorf("beside none: got %v, %v", got, err)
+	}
+}
+
 func TestSnapshotHoldsTheSourcesAsTheyWere(t *testing.T) {
 	t.Parallel()
 	f := newSources(t, "agent.py", "pkg/__init__.py", "pkg/sub/mod.py", "data.csv", ".env", "__pycache__/x.py", ".venv/y.py", "venv/pyvenv.cfg", "venv/z.py", ".#agent.py")

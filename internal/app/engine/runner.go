@@ -133,6 +133,7 @@ func (r *runner) admission(rev *deploy.Revision) (instance.Admission, error) {
 		Env: in.AgentEnv(r.o.AgentEnviron, home, rev.Vars, map[string]string{
 			"RUNAGENT_DATA_DIR": data, "RUNAGENT_AGENT_ID": rev.Agent.ID,
 		}),
+		Edited: rev.Edited, Before: rev.Before,
 		DebugPort: r.o.DebugPort,
 		Limits:    instance.AdmittedLimits{ResultBytes: maxResultBytes, LogLineBytes: maxLogLineBytes},
 		Batch: instance.AdmittedBatch{

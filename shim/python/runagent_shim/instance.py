@@ -178,6 +178,7 @@ class Instance:
         """Import the agent's files and return what READY says."""
         began = time.perf_counter()
         self._modules.install()
+        self._modules.check(self._admit.get("edited") or (), self._admit.get("before"))
         described = [self._resolve(given) for given in self._admit["entrypoints"]]
         adapters.watch()
         return {

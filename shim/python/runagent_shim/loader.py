@@ -62,6 +62,19 @@ class Modules:
             return importlib.import_module(name)
         return self._load_as(name, path)
 
+    def check(self, files, before):
+        """Raise for one of files that does not compile, and did so as it was in the folder before.
+
+        It may be imported by a call only: too late to keep the code that worked.
+        """
+        for file in files:
+            path = os.path.join(self.directory, file)
+            try:
+                self._loader("", path).get_code("")
+            except (SyntaxError, ValueError):
+                if _compiles(os.path.join(before, file)):
+                    raise
+
     def owns(self, path):
         """Say whether path is the agent's own, and not of an environment in its folder."""
         if not isinstance(path, str):
@@ -286,6 +299,15 @@ class _Alias:
     def exec_module(self, module):
         """Execute nothing; undo what the import system has put over the module."""
         module.__spec__ = self._spec
+
+
+def _compiles(path):
+    try:
+        with open(path, "rb") as file:
+            compile(file.read(), path, "exec", dont_inherit=True)
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return True
 
 
 def _is_ours(name):

@@ -74,6 +74,22 @@ class SnapshotTest(Case):
             self.assertGreater(os.path.getsize(of["helper"]), 60)
         self.assertEqual(len(os.listdir(compiled)), 2)
 
+    def test_refuses_an_edit_that_breaks_what_only_calls_import(self):
+        main = "def word():\n    import later\n    return later.WORD"
+        before = self.folder(main=main, later="WORD = 'good'", draft="def (")
+        snapshot = self.folder(main=main, later="WORD = 'good'\nWORD = (", draft="def ((")
+        directory = self.folder()
+
+        def admit(*edited):
+            return self.instance().admit(directory, ["word"], snapshot=snapshot, edited=edited, before=before)
+
+        failed = admit("main.py", "later.py")
+        self.assertEqual(failed.kind, FAILED, failed)
+        report = failed.json()
+        self.assertEqual((report["type"], report["file"], report["line"]), ("SyntaxError", os.path.join(directory, "later.py"), 2))
+        # What was no Python before was not in use.
+        self.assertEqual(admit("main.py", "draft.py").kind, READY)
+
     def test_serves_a_snapshot_that_can_not_be_written(self):
         snapshot = self.folder(main="def word(): return 'kept'")
         with open(os.path.join(snapshot, "__pycache__"), "w"):

@@ -64,6 +64,31 @@ func TestABrokenSaveKeepsTheLastGoodCode(t *testing.T) {
 	wantHealth(t, agent, "healthy")
 }
 
+// TestABrokenSaveOfWhatCallsImportKeepsTheLastGoodCode: nothing imports the file
+// before a call does, and a save of another file does not let it in.
+func TestABrokenSaveOfWhatCallsImportKeepsTheLastGoodCode(t *testing.T) {
+	t.Parallel()
+	dir := versioned(t)
+	lazy := func(n int) string {
+		return fmt.Sprintf("def fine(message=''):\n    import version\n    return {'version': version.N + %d}\n", n)
+	}
+	agent := serveWith(t, served.Options{Dir: dir})
+	agent.Write("version.py", "N = 1\n")
+	agent.Write("main.py", lazy(1))
+	wantVersion(t, agent, 2)
+
+	agent.Write("version.py", "N = 1\nN = (\n")
+	wantHealth(t, agent, "degraded", "version.py", "2")
+	wantVersion(t, agent, 2)
+	agent.Write("main.py", lazy(10))
+	agent.WaitOutput(`not reloaded main.py`)
+	wantVersion(t, agent, 2)
+
+	agent.Write("version.py", "N = 20\n")
+	wantVersion(t, agent, 30)
+	wantHealth(t, agent, "healthy")
+}
+
 func TestTheSecondOfTwoQuickSavesWins(t *testing.T) {
 	t.Parallel()
 	agent := serveVersion(t)
