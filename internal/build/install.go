@@ -153,8 +153,8 @@ func (w *installation) run(argv []string) error {
 	return nil
 }
 
-// start runs argv to its end. The installer inherits the lock: should this
-// process die and an installer live on, nobody builds beside it.
+// start runs argv to its end. The lock is held until all that it started has
+// ended, also if this process dies: nobody builds beside it.
 func (w *installation) start(argv []string, out *transcript.Transcript) error {
 	cmd := w.Command(argv)
 	cmd.Dir = w.plan.dir

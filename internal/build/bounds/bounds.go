@@ -38,7 +38,7 @@ const (
 type Run struct {
 	ctx    context.Context //nolint:containedctx // of one installation
 	cancel context.CancelCauseFunc
-	group  atomic.Int64 // the process group that runs now, 0 for none
+	runs   atomic.Int64 // the process that is above all that run now, 0 for none
 	wg     sync.WaitGroup
 }
 
@@ -66,24 +66,24 @@ func (w *Run) Ended() error { return context.Cause(w.ctx) }
 // Command returns the command that argv says, to be set up and given to Do.
 func (w *Run) Command(argv []string) *exec.Cmd {
 	cmd := exec.CommandContext(w.ctx, argv[0], argv[1:]...)
-	cmd.SysProcAttr = processGroup()
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 2 * time.Second
 	return cmd
 }
 
-// Do runs a command to its end. It is a process group of its own, ended whole
-// with the installation.
+// Do runs a command to its end. On Linux what it has started ends with it, and
+// when the installation or this process does, whatever it did to get away; files
+// that cmd has besides the standard ones are open until then, and not the
+// command's. Elsewhere its process group ends with the installation.
 func (w *Run) Do(cmd *exec.Cmd) error {
 	// The death signal follows the thread that started the process, not the
 	// process that owns the thread: it must live as long as the installer.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := cmd.Start(); err != nil {
+	if err := start(cmd); err != nil {
 		return err
 	}
-	w.group.Store(int64(cmd.Process.Pid))
-	defer w.group.Store(0)
+	w.runs.Store(int64(cmd.Process.Pid))
+	defer w.runs.Store(0)
 	return cmd.Wait()
 }
 
@@ -103,7 +103,7 @@ func (w *Run) watch(o Bounds, dirs []string) {
 		case o.Time > 0 && time.Since(began) > o.Time:
 			w.cancel(tooMuch("took longer than %s", o.Time).WithSuggestion(
 				"Require packages that have wheels for this Python, or allow more with --build-timeout of `runagent platform start`."))
-		case o.Memory > 0 && w.memory() > o.Memory:
+		case o.Memory > 0 && w.takes() > o.Memory:
 			w.cancel(tooMuch("took more than %d MiB of memory", o.Memory>>20).WithSuggestion(
 				"Require packages that have wheels for this Python, or allow more with --build-memory of `runagent platform start`."))
 		case o.Disk > 0 && time.Now().After(next):
@@ -121,13 +121,13 @@ func tooMuch(format string, args ...any) *fault.Error {
 	return fault.New(fault.AgentUnavailable, "the installation "+format+", and was ended", args...)
 }
 
-// memory is what the installer's processes have in memory.
-func (w *Run) memory() int64 {
-	group := int(w.group.Load())
-	if group == 0 {
+// takes is what the installer's processes have in memory.
+func (w *Run) takes() int64 {
+	pid := int(w.runs.Load())
+	if pid == 0 {
 		return 0
 	}
-	return groupMemory(group)
+	return memory(pid)
 }
 
 // taken is what the files below dirs take on the disk. Files that vanish

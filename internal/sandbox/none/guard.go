@@ -12,12 +12,12 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/runagent/runagent/internal/offspring"
 )
 
 // guardCommand is the hidden command under which a program runs as a guard.
@@ -49,8 +49,8 @@ type report struct {
 // it runs locked to one thread; starting is done there only.
 func runGuard(fd int) error {
 	runtime.LockOSThread()
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("become subreaper: %w", err)
+	if err := offspring.Adopt(); err != nil {
+		return err
 	}
 	conn, err := packetConn(os.NewFile(uintptr(fd), "control"))
 	if err != nil {
@@ -63,7 +63,7 @@ func runGuard(fd int) error {
 	g := &guard{conn: conn, orders: make(chan delivery), gone: make(chan struct{})}
 	go g.receive()
 	g.loop()
-	killBelow(os.Getpid())
+	offspring.KillAll()
 	return nil
 }
 
@@ -183,50 +183,4 @@ func start(d delivery) (int, error) {
 		yield(pid, startedScore)
 	}
 	return pid, err
-}
-
-// killBelow kills all descendants of pid, which must be a subreaper of them,
-// until none is left.
-func killBelow(pid int) {
-	for {
-		kids := children(pid)
-		for _, k := range kids {
-			killTree(k)
-		}
-		var ws syscall.WaitStatus
-		if _, err := syscall.Wait4(-1, &ws, 0, nil); errors.Is(err, syscall.ECHILD) {
-			return
-		}
-	}
-}
-
-// killTree kills pid and its descendants. It stops each before looking for
-// children, so that none can be started behind its back.
-func killTree(pid int) {
-	_ = syscall.Kill(pid, syscall.SIGSTOP)
-	for _, k := range children(pid) {
-		killTree(k)
-	}
-	_ = syscall.Kill(pid, syscall.SIGKILL)
-}
-
-// children returns the direct children of pid, of all its threads.
-func children(pid int) []int {
-	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	if err != nil {
-		return nil
-	}
-	var kids []int
-	for _, t := range tasks {
-		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, t.Name()))
-		if err != nil {
-			continue
-		}
-		for _, f := range strings.Fields(string(raw)) {
-			if k, err := strconv.Atoi(f); err == nil {
-				kids = append(kids, k)
-			}
-		}
-	}
-	return kids
 }

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/runagent/runagent/internal/offspring"
 	"github.com/runagent/runagent/internal/sandbox"
 	"github.com/runagent/runagent/internal/sandbox/cgroup"
 )
@@ -108,25 +109,7 @@ func (p *process) ended() bool {
 // resident is cheap to ask for and counts what is shared with the zygote; only
 // when that is too much is the fair share asked for.
 func over(pid int, limit int64) bool {
-	return below(pid, resident) > limit && below(pid, share) > limit
-}
-
-func below(pid int, size func(int) int64) int64 {
-	n := size(pid)
-	for _, k := range children(pid) {
-		n += below(k, size)
-	}
-	return n
-}
-
-func resident(pid int) int64 {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
-	fields := strings.Fields(string(raw))
-	if err != nil || len(fields) < 2 {
-		return 0
-	}
-	pages, _ := strconv.ParseInt(fields[1], 10, 64) // the kernel's own number
-	return pages * int64(os.Getpagesize())
+	return offspring.Sum(pid, offspring.Resident) > limit && offspring.Sum(pid, share) > limit
 }
 
 // share is what a process holds, shared pages divided by who shares them.
@@ -156,7 +139,7 @@ func (d *Driver) Used() int64 {
 	if g == nil {
 		return 0
 	}
-	return below(g.cmd.Process.Pid, share)
+	return offspring.Sum(g.cmd.Process.Pid, share)
 }
 
 // blame finds out whether a process that was killed was so for memory. p.mu is

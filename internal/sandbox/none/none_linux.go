@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/runagent/runagent/internal/offspring"
 	"github.com/runagent/runagent/internal/sandbox"
 	"github.com/runagent/runagent/internal/sandbox/cgroup"
 )
@@ -300,9 +301,9 @@ func (d *Driver) sweep() {
 	if d.guard == nil || d.starting > 0 {
 		return
 	}
-	for _, pid := range children(d.guard.cmd.Process.Pid) {
+	for _, pid := range offspring.Children(d.guard.cmd.Process.Pid) {
 		if d.procs[pid] == nil {
-			killTree(pid)
+			offspring.KillTree(pid)
 		}
 	}
 }
@@ -350,8 +351,8 @@ func (p *process) Kill() {
 	}
 	// Its socket ends before it does: who sees that and kills it is not the cause.
 	p.killed = p.killed || !exiting(p.pid)
-	for _, k := range children(p.pid) {
-		killTree(k)
+	for _, k := range offspring.Children(p.pid) {
+		offspring.KillTree(k)
 	}
 	_ = unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0)
 }
