@@ -31,6 +31,7 @@ func TestKeyFollowsWhatDecides(t *testing.T) {
 	write(t, filepath.Join(dir, "pins", "c.txt"), "six==1.16.0\n")
 	write(t, filepath.Join(dir, "pkg", "pyproject.toml"), "[project]\nname='pkg'\n")
 	write(t, filepath.Join(dir, "pkg", "pkg.py"), "x = 1\n")
+	write(t, filepath.Join(dir, "pkg", "build", "pkg.py"), "x = 1\n")
 	write(t, filepath.Join(dir, "live", "setup.py"), "setup()\n")
 	write(t, filepath.Join(dir, "live", "live.py"), "x = 1\n")
 	write(t, filepath.Join(dir, "one.whl"), "zip")
@@ -39,13 +40,13 @@ func TestKeyFollowsWhatDecides(t *testing.T) {
 	if again := keyOf(t, dir); again != before {
 		t.Fatalf("the key changes by itself: %s, %s", before, again)
 	}
-	for _, file := range []string{"live/live.py", "agent.py", "pkg/__pycache__/pkg.pyc", "pkg/.git/HEAD"} {
+	for _, file := range []string{"live/live.py", "agent.py", "pkg/__pycache__/pkg.pyc", "pkg/.git/HEAD", "pkg/build/lib/pkg.py", "pkg/build/bdist.linux-x86_64/x"} {
 		write(t, filepath.Join(dir, file), "something else\n")
 		if got := keyOf(t, dir); got != before {
 			t.Errorf("the key changed with %s, which decides nothing", file)
 		}
 	}
-	for _, file := range []string{"requirements.txt", "base.txt", "pins/c.txt", "pkg/pkg.py", "live/setup.py", "one.whl"} {
+	for _, file := range []string{"requirements.txt", "base.txt", "pins/c.txt", "pkg/pkg.py", "pkg/build/pkg.py", "live/setup.py", "one.whl"} {
 		text, err := os.ReadFile(filepath.Join(dir, file))
 		if err != nil {
 			t.Fatal(err)

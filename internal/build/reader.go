@@ -203,7 +203,7 @@ func (r *reader) tree(path, requirement string) error {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() && p != path && passedOver(entry.Name()) {
+		if entry.IsDir() && p != path && (passedOver(entry.Name()) || built(strings.TrimPrefix(p, path))) {
 			return filepath.SkipDir
 		}
 		if !entry.Type().IsRegular() {
@@ -284,6 +284,14 @@ func refuseLocal(requirement, path string) error {
 // passedOver names folders that are no part of a package.
 func passedOver(name string) bool {
 	return strings.HasPrefix(name, ".") || name == "__pycache__" || name == "node_modules" || strings.HasSuffix(name, ".egg-info")
+}
+
+// built reports whether a folder of a local package is one that setuptools leaves
+// there when it builds the package.
+func built(dir string) bool {
+	top, name := filepath.Split(filepath.Clean("/" + dir))
+	kind, _, _ := strings.Cut(name, ".")
+	return top == "/build/" && (kind == "lib" || kind == "temp" || kind == "bdist")
 }
 
 func (r *reader) short(path string) string {
