@@ -49,7 +49,19 @@ func (f Folders) Make() error {
 			return fmt.Errorf("make data folder: %w", err)
 		}
 	}
+	f.settleCache()
 	return f.settleUploads()
+}
+
+// settleCache removes what installers that were killed were just making. What
+// can't be removed only takes room.
+func (f Folders) settleCache() {
+	for _, pattern := range []string{"uv/.tmp*", "uv/*/.tmp*"} {
+		left, _ := filepath.Glob(filepath.Join(f.Cache(), pattern))
+		for _, path := range left {
+			_ = os.RemoveAll(path)
+		}
+	}
 }
 
 // Lock takes the data folder for this process; the kernel gives it back

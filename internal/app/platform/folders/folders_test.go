@@ -235,6 +235,23 @@ func TestBeginningsThatNobodyGoesOnWithAreRemoved(t *testing.T) {
 	}
 }
 
+func TestWhatKilledInstallersLeaveIsRemoved(t *testing.T) {
+	t.Parallel()
+	f := newFolders(t)
+	for _, dir := range []string{"uv/.tmpA/x", "uv/builds-v0/.tmpB/bin", "uv/wheels-v8/pypi"} {
+		if err := os.MkdirAll(filepath.Join(f.Cache(), dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Make(); err != nil {
+		t.Fatal(err)
+	}
+	uv := filepath.Join(f.Cache(), "uv")
+	if got := inside(t, uv) + ", " + inside(t, filepath.Join(uv, "builds-v0")); got != "builds-v0 wheels-v8, " {
+		t.Errorf("left %q", got)
+	}
+}
+
 func TestLocksGoWithTheirRevisions(t *testing.T) {
 	t.Parallel()
 	f := newFolders(t)
