@@ -63,10 +63,11 @@ func (s *service) announce(ctx context.Context, rev *deploy.Revision) {
 	if !ok {
 		return
 	}
+	host, _ := s.address()
 	a := rev.Agent
 	first := s.announced == ""
 	err := s.discovery.Announce(ctx, discovery.Row{
-		AgentID: a.ID, Path: a.Dir, Host: addr.IP.String(), Port: addr.Port, Framework: a.Manifest.Framework,
+		AgentID: a.ID, Path: a.Dir, Host: host, Port: addr.Port, Framework: a.Manifest.Framework,
 		Name: a.Name, Description: a.Manifest.Description, Template: a.Manifest.Template, Version: a.Manifest.Version,
 	})
 	if err != nil {

@@ -292,7 +292,17 @@ func (s *service) run(ctx context.Context, rev *deploy.Revision) error {
 	return nil
 }
 
-func (s *service) url() string { return "http://" + s.listener.Addr().String() }
+func (s *service) url() string { return "http://" + net.JoinHostPort(s.address()) }
+
+// address is where programs on this machine reach the agent: whoever listens on
+// all addresses has none that could be called.
+func (s *service) address() (host, port string) {
+	host, port, err := net.SplitHostPort(s.listener.Addr().String())
+	if err == nil && net.ParseIP(host).IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return host, port
+}
 
 // own has end called when the service stops, after all that is owned later.
 func (s *service) own(end func(context.Context)) { s.ends = append(s.ends, end) }
