@@ -17,6 +17,7 @@ import (
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/app/engine"
 	"github.com/runagent/runagent/internal/deploy"
+	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/instance"
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/server"
@@ -37,6 +38,38 @@ func (k KeepRules) historyOptions(log *slog.Logger) store.HistoryOptions {
 		o.KeepPerAgent = math.MaxInt
 	}
 	return o
+}
+
+// ownHistory is the part of the records that is about one agent. All agents
+// served on a machine share a database; who may call one, with --insecure
+// everybody, is not to read what the others were asked.
+type ownHistory struct {
+	all     invocation.History
+	agentID func() string
+}
+
+// Invocation implements invocation.History.
+func (h ownHistory) Invocation(ctx context.Context, id string) (*invocation.Record, error) {
+	rec, err := h.all.Invocation(ctx, id)
+	if err == nil && rec.AgentID != h.agentID() {
+		return nil, fault.New(fault.NotFound, "invocation not found; this server has none with this ID")
+	}
+	return rec, err
+}
+
+// Invocations implements invocation.History.
+func (h ownHistory) Invocations(ctx context.Context, f invocation.Filter) (recs []invocation.Record, next string, err error) {
+	own := h.agentID()
+	if f.AgentID != "" && f.AgentID != own {
+		return nil, "", nil
+	}
+	f.AgentID = own
+	return h.all.Invocations(ctx, f)
+}
+
+// Stats implements invocation.History.
+func (h ownHistory) Stats(ctx context.Context, agentID string) (invocation.Stats, error) {
+	return h.all.Stats(ctx, agentID)
 }
 
 // Records are the invocations and log lines kept on this machine, for when no
@@ -116,6 +149,7 @@ func (anyAgent) Describe(_ context.Context, ref string) (*server.Description, er
 }
 
 var (
+	_ invocation.History  = ownHistory{}
 	_ http.RoundTripper   = (*Records)(nil)
 	_ http.ResponseWriter = (*answer)(nil)
 	_ server.Agents       = anyAgent{}

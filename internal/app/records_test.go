@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/runagent/runagent/internal/fault"
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/store"
 	"github.com/runagent/runagent/sdk/go/runagent"
@@ -67,6 +68,27 @@ func TestRecordsAreReadWithoutAServer(t *testing.T) {
 		if err := records.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestOwnHistoryTellsOfOneAgentOnly(t *testing.T) {
+	t.Parallel()
+	all, err := store.OpenHistory(filepath.Join(keepRecords(t), historyName), KeepRules{}.historyOptions(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = all.Close() })
+	own := ownHistory{all, func() string { return "b" }}
+	for asked, want := range map[string]int{"": 1, "b": 1, "a": 0} {
+		if recs, _, err := own.Invocations(t.Context(), invocation.Filter{AgentID: asked}); err != nil || len(recs) != want {
+			t.Errorf("of agent %q: %v, %v, want %d", asked, recs, err, want)
+		}
+	}
+	if rec, err := own.Invocation(t.Context(), "other"); err != nil || rec.AgentID != "b" {
+		t.Errorf("its own: %v, %v", rec, err)
+	}
+	if rec, err := own.Invocation(t.Context(), "old"); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("another's: %v, %v", rec, err)
 	}
 }
 

@@ -157,13 +157,21 @@ func (s *service) newServer() error {
 	}
 	var err error
 	s.server, err = server.New(server.Options{
-		Executor: s.executor, Agents: s, History: s.history, Logs: s.logs, Log: s.o.Log, Version: s.o.Version,
+		Executor: s.executor, Agents: s, History: ownHistory{s.history, s.agentID}, Logs: s.logs, Log: s.o.Log, Version: s.o.Version,
 		Checks: s.troubles.checks, Hosts: hosts, CORSOrigins: s.o.CORSOrigins, ReadTimeout: s.o.ReadTimeout,
 	})
 	if err != nil {
 		return fmt.Errorf("make the server: %w", err)
 	}
 	return nil
+}
+
+// agentID is the ID of the agent that is served now.
+func (s *service) agentID() string {
+	if rev := s.deployer.Current(); rev != nil {
+		return rev.Agent.ID
+	}
+	return ""
 }
 
 // listen takes the wanted port, or the next free one unless it was asked for.
