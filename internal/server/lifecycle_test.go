@@ -335,3 +335,63 @@ func TestSettleWaitsForChanges(t *testing.T) {
 	}
 	fx.wantGood()
 }
+
+// TestAConnectionIsUsedOnAfterAStream has one that began before the server
+// retired, so its client could not know that the connection is to end.
+func TestAConnectionIsUsedOnAfterAStream(t *testing.T) {
+	t.Parallel()
+	ticks := make(chan time.Time)
+	fx := newFixture(t, func(o *Options) {
+		o.After = func(d time.Duration) <-chan time.Time {
+			if d == retireTime {
+				return ticks
+			}
+			return time.After(d)
+		}
+	})
+	began, release := make(chan struct{}, 1), make(chan struct{})
+	fx.executor.on("waits", waits(began, release))
+	if a := fx.invoke(`{}`); a.StatusCode != http.StatusOK { // its connection will be idle
+		t.Fatalf("%d %s", a.StatusCode, a.body)
+	}
+	idle := fx.client
+	fx.client = &http.Client{Transport: &http.Transport{}}
+	streamed := make(chan []event, 1)
+	go func() {
+		_, events := fx.stream("/v1/agents/echo/stream", `{"entrypoint":"waits"}`)
+		streamed <- events
+	}()
+	<-began
+	retired, down := make(chan struct{}), make(chan error, 1)
+	go func() {
+		fx.server.Retire(t.Context(), fx.listener)
+		close(retired)
+		down <- fx.server.Shutdown(t.Context())
+	}()
+	ticks <- time.Time{}
+	<-retired
+	ticks <- time.Time{} // the idle one was seen idle
+	ticks <- time.Time{} // and is closed
+	close(release)
+	if events := <-streamed; events[len(events)-1].name != "done" {
+		t.Errorf("the stream: %v", events)
+	}
+	// There is no listener: this goes over the connection of the stream.
+	if a := fx.invoke(`{}`); a.StatusCode != http.StatusOK || !a.Close {
+		t.Errorf("the call after it: %d, close %v", a.StatusCode, a.Close)
+	}
+	for {
+		select {
+		case ticks <- time.Time{}:
+			continue
+		case err := <-down:
+			if err != nil {
+				t.Errorf("Shutdown: %v", err)
+			}
+		}
+		break
+	}
+	if _, err := idle.Get(fx.url + "/health/live"); err == nil {
+		t.Error("the idle connection is open")
+	}
+}

@@ -112,12 +112,13 @@ type Server struct {
 	spec       *openapi.Document
 	docs       http.Handler
 
-	life      context.Context //nolint:containedctx // the lifetime of all requests
-	kill      context.CancelCauseFunc
-	stopWaits context.CancelFunc
-	changes   *semaphore.Weighted // manyChanges; each request that changes the platform has one
-	stopping  atomic.Bool
-	retiring  atomic.Bool
+	life        context.Context //nolint:containedctx // the lifetime of all requests
+	kill        context.CancelCauseFunc
+	stopWaits   context.CancelFunc
+	changes     *semaphore.Weighted // manyChanges; each request that changes the platform has one
+	connections connections
+	stopping    atomic.Bool
+	retiring    atomic.Bool
 }
 
 // New returns a Server that listens nowhere yet.
@@ -182,6 +183,7 @@ func (s *Server) newHTTPServer() *http.Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		BaseContext:       func(net.Listener) context.Context { return s.life },
+		ConnState:         s.connections.note,
 		ErrorLog:          slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
 	}
 }
@@ -190,7 +192,7 @@ func (s *Server) newHTTPServer() *http.Server {
 // The end of ctx is a Shutdown without patience.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer context.AfterFunc(ctx, s.Kill)()
-	err := s.http.Serve(ln)
+	err := s.http.Serve(watched{ln, &s.connections})
 	if errors.Is(err, http.ErrServerClosed) || s.retiring.Load() && errors.Is(err, net.ErrClosed) {
 		return nil
 	}
@@ -203,6 +205,10 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 func (s *Server) Retire(ctx context.Context, ln net.Listener) {
 	s.retiring.Store(true)
 	_ = ln.Close() // Serve ends for it
+	s.retirePause(ctx)
+}
+
+func (s *Server) retirePause(ctx context.Context) {
 	select {
 	case <-s.o.After(retireTime):
 	case <-ctx.Done():
@@ -217,13 +223,16 @@ func (s *Server) Settle(ctx context.Context) error {
 
 // Shutdown turns readiness off, closes the listener and waits until the calls
 // in flight have ended; when ctx ends first, or at a second Shutdown, they are
-// cut off.
+// cut off. After Retire a connection is used on for a moment after each call.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if s.stopping.Swap(true) {
 		s.Kill()
 		return nil
 	}
 	s.stopWaits()
+	if s.retiring.Load() {
+		s.connections.seeOff(ctx, s.retirePause)
+	}
 	err := s.http.Shutdown(ctx)
 	if err == nil {
 		err = s.door.Sockets.Wait(ctx)
