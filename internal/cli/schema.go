@@ -45,7 +45,7 @@ func (c *schemaCommand) run(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	o, _ := c.serve.options(cmd, dir, settings)
-	o.Log = c.serve.logger(config.Text)
+	o.Log = c.serve.logger(c.program.Err, config.Text)
 	// stdout is for the schemas; what the code prints while it loads is talk.
 	o.Console = terminal.NewConsole(c.program.Err, c.program.Err, terminal.PaletteFor(c.program.Err, settings.NoColor), false)
 	return c.print(cmd.Context(), o)

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/url"
@@ -81,9 +82,12 @@ func (c *serveCommand) run(cmd *cobra.Command, dir string) error {
 	if err := check(o, format); err != nil {
 		return err
 	}
-	o.Log = c.logger(format)
+	spool := terminal.NewSpool(c.program.Err)
+	defer spool.Close()
+	out, talk := spool.For(c.program.Out), spool.For(c.program.Err)
+	o.Log = c.logger(talk, format)
 	colours := terminal.Palette{On: terminal.PaletteFor(c.program.Out, settings.NoColor).On && terminal.PaletteFor(c.program.Err, settings.NoColor).On}
-	o.Console = terminal.NewConsole(c.program.Out, c.program.Err, colours, c.verbose)
+	o.Console = terminal.NewConsole(out, talk, colours, c.verbose)
 	if format == config.JSON {
 		o.Console = terminal.LogConsole{Log: o.Log}
 	}
@@ -157,9 +161,9 @@ func isOrigin(text string) bool {
 		text == u.Scheme+"://"+u.Host
 }
 
-// logger writes RunAgent's own log to stderr. What an author must see goes to
+// logger writes RunAgent's own log to talk. What an author must see goes to
 // the console, so that text holds the odd things only.
-func (c *serveCommand) logger(format string) *slog.Logger {
+func (c *serveCommand) logger(talk io.Writer, format string) *slog.Logger {
 	level := slog.LevelWarn
 	if format == config.JSON {
 		level = slog.LevelInfo
@@ -169,7 +173,7 @@ func (c *serveCommand) logger(format string) *slog.Logger {
 	}
 	options := &slog.HandlerOptions{Level: level}
 	if format == config.JSON {
-		return slog.New(slog.NewJSONHandler(c.program.Err, options))
+		return slog.New(slog.NewJSONHandler(talk, options))
 	}
-	return slog.New(slog.NewTextHandler(c.program.Err, options))
+	return slog.New(slog.NewTextHandler(talk, options))
 }
