@@ -8,7 +8,9 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"os/signal"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -91,7 +93,18 @@ func (c *serveCommand) run(cmd *cobra.Command, dir string) error {
 	if format == config.JSON {
 		o.Console = terminal.LogConsole{Log: o.Log}
 	}
-	return c.serve(cmd.Context(), o)
+	ctx, stop := untilHangup(cmd.Context())
+	defer stop()
+	return c.serve(ctx, o)
+}
+
+// untilHangup ends with ctx, or when the terminal is closed, unless nohup has it
+// that this means nothing.
+func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	if signal.Ignored(syscall.SIGHUP) {
+		return context.WithCancel(ctx)
+	}
+	return signal.NotifyContext(ctx, syscall.SIGHUP)
 }
 
 // options joins flags and settings; a flag that was given wins.

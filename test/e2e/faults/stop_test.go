@@ -39,6 +39,28 @@ func TestStopWaitsForCallsInFlight(t *testing.T) {
 	served.Gone(t, 5*time.Second, tree...)
 }
 
+// TestAClosedTerminalIsAStop: who closes the window does not cut calls off, and
+// clients are not sent to a server that is gone. With nohup it goes on.
+func TestAClosedTerminalIsAStop(t *testing.T) {
+	t.Parallel()
+	agent := serve(t, "never")
+	stream := agent.Stream("slow_stream", served.Input{"count": 20, "seconds": 0.1})
+	if _, ok := stream.Next(); !ok {
+		t.Fatal("the stream did not begin")
+	}
+	agent.Signal(syscall.SIGHUP)
+	wantStreamEnd(t, stream, "done")
+	if code := agent.Wait(); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+
+	nohup := serveWith(t, served.Options{Sample: "never", Wrap: []string{"nohup"}})
+	nohup.Signal(syscall.SIGHUP)
+	wantFine(t, nohup)
+	nohup.Signal(syscall.SIGHUP)
+	wantFine(t, nohup)
+}
+
 func wantStreamEnd(t *testing.T, stream *served.Stream, name string) {
 	t.Helper()
 	events := stream.Rest()
