@@ -61,6 +61,7 @@ type PlatformDisk struct {
 
 // PlatformIsolated says how agents are kept from the machine and each other.
 type PlatformIsolated struct {
+	// Level is the isolation level, such as process.
 	Level string `json:"level"`
 	// MemoryBy and FreezeBy are cgroup, or what is done instead: polling, none.
 	// WhyNot… says why it is not cgroup.

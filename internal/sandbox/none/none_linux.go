@@ -24,7 +24,8 @@ import (
 
 // Options configures a Driver.
 type Options struct {
-	// Groups are where processes are put; nil puts them nowhere.
+	// Groups are where processes are put, which makes the level process; nil puts
+	// them nowhere.
 	Groups *cgroup.Tree
 	Log    *slog.Logger
 }
@@ -67,7 +68,11 @@ func New(o Options) *Driver {
 
 // Capabilities implements sandbox.Driver.
 func (d *Driver) Capabilities() sandbox.Capabilities {
-	return sandbox.Capabilities{Level: "none", Fork: true, Freeze: d.o.Groups.WhyNoFreezer() == ""}
+	level := "none"
+	if d.o.Groups != nil {
+		level = "process"
+	}
+	return sandbox.Capabilities{Level: level, Fork: true, Freeze: d.o.Groups.WhyNoFreezer() == ""}
 }
 
 // Start implements sandbox.Driver.
