@@ -25,6 +25,7 @@ import (
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/server"
 	"github.com/runagent/runagent/internal/store"
+	"github.com/runagent/runagent/internal/unload"
 	"github.com/runagent/runagent/internal/watch"
 	"github.com/runagent/runagent/shim"
 )
@@ -108,6 +109,7 @@ func (s *service) prepare(ctx context.Context) (*deploy.Revision, error) {
 	})
 	s.background("records", s.history.Run)
 	s.background("pace of garbage collection", garbage.Pace)
+	s.background("end of the start", unload.AfterStart)
 	if err := s.makeEngine(s.history); err != nil {
 		return nil, err
 	}

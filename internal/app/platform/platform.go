@@ -40,6 +40,7 @@ import (
 	"github.com/runagent/runagent/internal/store"
 	"github.com/runagent/runagent/internal/store/state"
 	"github.com/runagent/runagent/internal/telemetry"
+	"github.com/runagent/runagent/internal/unload"
 	"github.com/runagent/runagent/shim"
 )
 
@@ -276,6 +277,7 @@ func (s *service) open(ctx context.Context) (err error) {
 	s.own(func(context.Context) { s.note("records not closed", s.history.Close()) })
 	s.background("records", s.history.Run)
 	s.background("pace of garbage collection", garbage.Pace)
+	s.background("end of the start", unload.AfterStart)
 	if n, err := s.state.SettleInterrupted(ctx); err != nil {
 		return err
 	} else if n > 0 {

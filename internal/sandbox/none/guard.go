@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runagent/runagent/internal/offspring"
+	"github.com/runagent/runagent/internal/unload"
 )
 
 // guardCommand is the hidden command under which a program runs as a guard.
@@ -59,7 +60,9 @@ func runGuard(fd int) error {
 	unix.CloseOnExec(fd)
 	// Caught, not ignored: that would pass on to what is started.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	debug.FreeOSMemory() // what the program's packages took to set up; the guard needs little
+	// What the program's packages took to set up: the guard needs little of it.
+	_ = unload.Pages()
+	debug.FreeOSMemory()
 	g := &guard{conn: conn, orders: make(chan delivery), gone: make(chan struct{})}
 	go g.receive()
 	g.loop()
