@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import inspect
 import threading
 from collections import deque
 
@@ -17,7 +18,7 @@ def turn_of(owner):
 def in_turn(owner, fn):
     """Return fn, a plain function or coroutine function, that waits for its turn at owner."""
     turn = turn_of(owner)
-    if asyncio.iscoroutinefunction(fn):
+    if inspect.iscoroutinefunction(fn):
 
         @functools.wraps(fn)
         async def waits(*args, **kwargs):
