@@ -140,6 +140,9 @@ func OpenHistory(path string, o HistoryOptions) (*History, error) {
 		mark: presence.New(path + ".servers"), stop: make(chan struct{}),
 	}
 	if err := h.setUp(); err != nil {
+		if sqlite.Damaged(err) {
+			err = fmt.Errorf("%s: %w", sqlite.Trouble(err), err)
+		}
 		if !sqlite.Passing(err) {
 			return nil, errors.Join(fmt.Errorf("open history %s: %w", path, err), h.closeFiles())
 		}

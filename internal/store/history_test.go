@@ -77,8 +77,9 @@ func TestOpenHistoryRefusesWhatIsNotOurs(t *testing.T) {
 		if err := os.WriteFile(path, []byte(strings.Repeat("this is no database\n", 200)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.OpenHistory(path, store.HistoryOptions{}); err == nil {
-			t.Error("OpenHistory accepts a file that is no database")
+		_, err := store.OpenHistory(path, store.HistoryOptions{})
+		if err == nil || !strings.Contains(err.Error(), path+": the file is damaged; move it away and start again") {
+			t.Errorf("OpenHistory = %v, want it to say what to do", err)
 		}
 	})
 	t.Run("no_folder", func(t *testing.T) {

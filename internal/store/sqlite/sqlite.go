@@ -74,11 +74,17 @@ func Trouble(err error) string {
 		return "the file cannot be opened"
 	case c == busy, c == locked:
 		return "another process keeps it locked"
-	case c == corrupt, c == notADB:
+	case Damaged(err):
 		return "the file is damaged; move it away and start again"
 	default:
 		return "it cannot be written"
 	}
+}
+
+// Damaged reports whether err comes from a file that is no database any more.
+func Damaged(err error) bool {
+	c := code(err)
+	return c == corrupt || c == notADB
 }
 
 // Passing reports whether err comes from a disk that may work again later,
