@@ -107,6 +107,9 @@ func (e *ImportError) Error() string {
 	if e.File == "" {
 		return text
 	}
+	if e.Line == 0 {
+		return fmt.Sprintf("%s: %s", e.File, text)
+	}
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, text)
 }
 

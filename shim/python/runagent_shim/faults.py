@@ -13,8 +13,9 @@ _MAX_TEXT = 32768
 
 
 def describe(error):
-    """Return {"type", "message", "traceback"} of an exception."""
-    return {"type": type_name(error), "message": message(error), "traceback": text(error)}
+    """Return {"type", "message", "traceback"} of an exception; a LoadError of ours has no frames to show."""
+    traced = "" if isinstance(error, LoadError) else text(error)
+    return {"type": type_name(error), "message": message(error), "traceback": traced}
 
 
 def type_name(error):

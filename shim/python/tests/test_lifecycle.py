@@ -100,6 +100,7 @@ class LifecycleTest(Case):
                 _, failed = self.admit(source + "\ndef main(): pass\n", start=hook(name))
                 self.assertEqual(failed.kind, FAILED)
                 self.assertIn(text, failed.json()["message"])
+                self.assertEqual(failed.json()["traceback"], "")  # no code of the agent's failed
 
     def test_a_stop_that_fails_or_hangs_does_not_hold_up_the_end(self):
         raises = "async def stop(): raise OSError('gone')\ndef main(): pass\n"
