@@ -40,21 +40,13 @@ func (s *service) watchFolder() (*watch.Watcher, error) {
 // comes while one is being brought in ends that one: the newest counts.
 func (s *service) follow(ctx context.Context, changes <-chan watch.Change) {
 	var changed []string // what is not in service yet
-	done := make(chan reloaded, 1)
+	done := make(chan bool, 1)
 	abort, running := func() {}, false
-	rut := rut{dir: s.o.Dir}
 	settle := func() { // ends the reload under way, if there is one
-		if !rut.patient() || ctx.Err() != nil {
-			abort()
-		}
-		if running {
-			how := <-done
-			rut.ends(how)
-			if how.dealt {
-				changed = nil
-			}
-		}
 		abort()
+		if running && <-done {
+			changed = nil
+		}
 		running = false
 	}
 	defer settle()
@@ -68,17 +60,10 @@ func (s *service) follow(ctx context.Context, changes <-chan watch.Change) {
 			}
 			settle()
 			changed = append(changed, c.Paths...)
-			if stuck, news := rut.stuck(c.Paths); stuck {
-				if news {
-					s.o.Console.OnWarning(fmt.Sprintf("%s changes whenever the agent is imported; that is followed no more until something else is saved", strings.Join(c.Paths, ", ")))
-				}
-				continue
-			}
 			reloading, cancel := context.WithCancel(ctx)
 			abort, running = cancel, true
 			paths := slices.Compact(slices.Sorted(slices.Values(changed)))
-			rut.begins()
-			go func() { done <- reloaded{s.reload(reloading, paths), time.Now()} }() // settle waits for it
+			go func() { done <- s.reload(reloading, paths) }() // settle waits for it
 		}
 	}
 }

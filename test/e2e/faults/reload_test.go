@@ -89,19 +89,6 @@ func TestABrokenSaveOfWhatCallsImportKeepsTheLastGoodCode(t *testing.T) {
 	wantHealth(t, agent, "healthy")
 }
 
-// TestAnAgentThatWritesItselfIsNotReloadedForEver, and its author's saves count.
-func TestAnAgentThatWritesItselfIsNotReloadedForEver(t *testing.T) {
-	t.Parallel()
-	agent := serveVersion(t)
-	writes := "import time\nopen('gen.py', 'w').write(f'T = {time.time_ns()}')\n"
-	agent.Write("main.py", writes+version(2))
-	agent.WaitOutput(`gen.py changes whenever the agent is imported`)
-	agent.Write("main.py", writes+version(3))
-	wantVersion(t, agent, 3)
-	agent.Write("main.py", version(4))
-	wantVersion(t, agent, 4)
-}
-
 func TestTheSecondOfTwoQuickSavesWins(t *testing.T) {
 	t.Parallel()
 	agent := serveVersion(t)
