@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/runagent/runagent/api"
@@ -117,9 +118,13 @@ func (s *service) describe(a *state.Agent) server.Description {
 		return d
 	}
 	d := server.Description{Agent: rev.Agent, Revision: rev.ID, Callables: rev.Callables, State: sleeping}
-	up, _, err := s.standby.Load(rev.ID)
-	if up {
-		d.State, err = running, s.trouble(rev.ID)
+	var err error
+	for _, share := range s.deployer.Shares(a.ID) {
+		up, _, trouble := s.standby.Load(share.ID)
+		if up {
+			d.State, trouble = running, s.trouble(share.ID)
+		}
+		err = cmp.Or(err, trouble)
 	}
 	check := api.Check{Name: "instances", Status: api.Healthy}
 	if err != nil {

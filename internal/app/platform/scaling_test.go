@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -111,3 +112,39 @@ func TestTrafficThatComesBackKeepsItsRevision(t *testing.T) {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// TestWhoHasOneRevisionAwakeIsRunning wakes the revision that gets the smaller part
+// of an agent's calls.
+func TestWhoHasOneRevisionAwakeIsRunning(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	digest := h.upload("Bot", "")
+	h.deploy("bot", digest, nil)
+	minor := h.await(h.Deploy(t.Context(), "bot", api.DeployRequest{Digest: digest, Traffic: new(10)}))
+	h.again()
+	state := func() (string, api.Check) {
+		d, err := h.Describe(t.Context(), "bot")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.State, d.Checks[0]
+	}
+	if got, check := state(); got != sleeping {
+		t.Errorf("%s, %+v", got, check)
+	}
+	if err := h.standby.Wake(t.Context(), minor.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got, check := state(); got != running || check.Status != api.Healthy {
+		t.Errorf("%s, %+v", got, check)
+	}
+	h.trouble = func(revision string) error {
+		if revision == minor.ID {
+			return errors.New("it can't start")
+		}
+		return nil
+	}
+	if got, check := state(); got != running || check.Status != api.Degraded || check.Message != "it can't start" {
+		t.Errorf("%s, %+v", got, check)
+	}
+}
