@@ -229,7 +229,7 @@ func (p *Pool) warn(in *Instance, text string) {
 }
 
 func (p *Pool) startOne(ctx context.Context) (*seat, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.s.ReadyWithin)
+	ctx, cancel := context.WithTimeoutCause(ctx, p.s.ReadyWithin, lateError(p.s.ReadyWithin))
 	defer cancel()
 	st := newSeat()
 	in, kind, err := start(ctx, startOptions{

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -384,6 +386,27 @@ func TestPoolReportsImportErrors(t *testing.T) {
 	}}
 	_, err := newPool(t.Context(), Spec{Launcher: l})
 	if err == nil || err.Error() != "/a/agent.py:7: NameError: name 'x' is not defined" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// stuck is a launcher whose processes never come.
+type stuck struct{}
+
+func (stuck) Launch(ctx context.Context, _ string, _, _, _ *os.File) (sandbox.Process, invocation.StartKind, error) {
+	<-ctx.Done()
+	return nil, "", fmt.Errorf("read: %w", ctx.Err())
+}
+
+func TestPoolSaysThatAStartTookTooLong(t *testing.T) {
+	t.Parallel()
+	_, err := newPool(t.Context(), Spec{Launcher: stuck{}, ReadyWithin: time.Millisecond})
+	if err == nil || !strings.HasPrefix(err.Error(), "the instance was not ready within 1ms") {
+		t.Errorf("got %v", err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if _, err := newPool(ended, Spec{Launcher: stuck{}, ReadyWithin: time.Hour}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

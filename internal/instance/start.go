@@ -35,6 +35,23 @@ type startOptions struct {
 	memory    int64
 }
 
+// lateError is why a start has ended that took too long: how long it might take.
+type lateError time.Duration
+
+// Error implements error.
+func (e lateError) Error() string {
+	return fmt.Sprintf("the instance was not ready within %s: what the agent's code does when it is imported takes longer, or never ends", time.Duration(e))
+}
+
+// orLate prefers that ctx has ended for want of time to what that led to.
+func orLate(ctx context.Context, err error) error {
+	var imp *ImportError
+	if late, ok := context.Cause(ctx).(lateError); ok && !errors.As(err, &imp) { //nolint:errorlint // the cause itself
+		return late
+	}
+	return err
+}
+
 // start makes an instance and returns it when it is ready. Errors:
 // *ImportError when the agent's code can't be imported.
 func start(ctx context.Context, o startOptions) (*Instance, invocation.StartKind, error) {
@@ -67,7 +84,7 @@ func start(ctx context.Context, o startOptions) (*Instance, invocation.StartKind
 		ours.Close()
 		outR.Close()
 		errR.Close()
-		return nil, "", err
+		return nil, "", orLate(ctx, err)
 	}
 	in.proc = proc
 	in.wg.Go(func() { in.drain(outR, "stdout") })
@@ -87,7 +104,7 @@ func start(ctx context.Context, o startOptions) (*Instance, invocation.StartKind
 		if !errors.As(err, &imp) && ctx.Err() == nil && proc.Exit().Known && (proc.Exit().OOM || proc.Exit().Signal != syscall.SIGKILL) {
 			err = fmt.Errorf("the instance ended before it was ready: %s", proc.Exit())
 		}
-		return nil, "", err
+		return nil, "", orLate(ctx, err)
 	}
 	in.wg.Go(func() { in.read(fr) })
 	return in, kind, nil
