@@ -265,6 +265,11 @@ func (m *machine) loadedServer(ctx context.Context, calls int) (*server, error) 
 	if err != nil {
 		return nil, err
 	}
+	// At rest first: the program's pages that calls need come back with them, once.
+	if err := s.settle(ctx); err != nil {
+		s.stop()
+		return nil, err
+	}
 	if err := s.hammer(ctx, calls); err != nil {
 		s.stop()
 		return nil, err
