@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -118,6 +119,9 @@ func (c *serveCommand) options(cmd *cobra.Command, dir string, settings config.C
 	given := cmd.Flags().Changed
 	if !given("host") {
 		o.Host = settings.Host
+	}
+	if inner, ok := strings.CutPrefix(o.Host, "["); ok { // as in a URL
+		o.Host = strings.TrimSuffix(inner, "]")
 	}
 	o.PortGiven = given("port")
 	if !o.PortGiven && settings.Port != 0 {

@@ -56,6 +56,9 @@ func TestServeFlagBeatsEnvironment(t *testing.T) {
 	if _, isLog := o.Console.(terminal.LogConsole); o.Dir != "agent" || o.Host != "::1" || o.Port != 9000 || !o.PortGiven || !isLog {
 		t.Errorf("from the environment: %+v", o)
 	}
+	if o, err = runServe(t, nil, "--host", "[::1]"); err != nil || o.Host != "::1" {
+		t.Errorf("with brackets: %q, %v", o.Host, err)
+	}
 	o, err = runServe(t, environ, "--host", "localhost", "--port", "0", "--log-format", "text", "--watch", "*.md", "--watch", "p/**",
 		"--keep", "2d,5", "--no-reload", "--instances", "3", "--cors-origin", "http://localhost:3000", "--shutdown-timeout", "1m")
 	if err != nil {

@@ -110,8 +110,11 @@ func (c *startCommand) run(cmd *cobra.Command) error {
 		return fmt.Errorf("find the working directory: %w", err)
 	}
 	c.o.Environ, c.o.Version, c.o.Hurry = settings.Environ, c.desk.Version, c.desk.Hurry
-	c.o.Console = console{c.desk.Out, c.desk.Err}
-	c.o.Log = c.logger()
+	spool := terminal.NewSpool(c.desk.Err) // who does not read holds up nothing
+	defer spool.Close()
+	talk := spool.For(c.desk.Err)
+	c.o.Console = console{spool.For(c.desk.Out), talk}
+	c.o.Log = c.logger(talk)
 	return c.start(cmd.Context())
 }
 
@@ -180,15 +183,15 @@ func (c *startCommand) check() error {
 	return nil
 }
 
-func (c *startCommand) logger() *slog.Logger {
+func (c *startCommand) logger(talk io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.LevelInfo}
 	if c.verbose {
 		options.Level = slog.LevelDebug
 	}
 	if c.logFormat == config.JSON {
-		return slog.New(slog.NewJSONHandler(c.desk.Err, options))
+		return slog.New(slog.NewJSONHandler(talk, options))
 	}
-	return slog.New(slog.NewTextHandler(c.desk.Err, options))
+	return slog.New(slog.NewTextHandler(talk, options))
 }
 
 // bytesFlag is a number of bytes, such as 4GiB.
