@@ -19,14 +19,15 @@ const (
 	room = 64 << 20
 	// busy is how soon collections follow each other under load, and calm how
 	// long none comes once it is over.
-	busy, calm = 250 * time.Millisecond, 2 * time.Second
+	busy, calm = 250 * time.Millisecond, time.Second
 )
 
 // Pace sets how often garbage is collected by how often that was needed: a
 // server that answers thousands of short calls a second makes little garbage
 // with each, and would look through its heap many times a second for it. It
 // returns when ctx ends. Where the environment says what is wanted (GOGC), that
-// holds. One Pace is enough for a process.
+// holds. What a load took is given back to the system when it is over. One Pace
+// is enough for a process.
 func Pace(ctx context.Context) error {
 	if percent() != usual {
 		return nil
@@ -53,6 +54,7 @@ func Pace(ctx context.Context) error {
 				over.Reset(calm - since)
 			} else {
 				debug.SetGCPercent(usual)
+				debug.FreeOSMemory() // what the load took, the next one may take a while to come
 			}
 		}
 	}
