@@ -223,6 +223,7 @@ func (e *environments) collect(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		e.report(e.builder.Collect(time.Now()))
+		e.collectImports()
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -249,6 +250,14 @@ func (e *environments) collectBut(needs build.Needs) {
 	e.mu.Unlock()
 	closeAll(old)
 	e.report(e.builder.CollectBut(time.Now(), needs))
+	e.collectImports()
+}
+
+// collectImports removes the lists of imports that nobody uses any more.
+func (e *environments) collectImports() {
+	if err := e.imports.Collect(time.Now()); err != nil {
+		e.log.Warn("unused lists of imports not removed", "error", err)
+	}
 }
 
 // report logs what a collection has done.

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // maxModules bounds a list; the largest agents seen load a fifth of that.
@@ -172,9 +173,30 @@ func ImportKey(agentID, environment string, version Version) string {
 	return hex.EncodeToString(sum[:16])
 }
 
+// keepLists is how long a list is kept that nobody loads.
+const keepLists = 30 * 24 * time.Hour
+
+// Collect removes the lists that nobody has loaded for 30 days before now, and what
+// a Save that was killed has left. Who still needs one learns it again.
+func (s *ImportStore) Collect(now time.Time) error {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read import lists: %w", err)
+	}
+	var errs []error
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil && now.Sub(info.ModTime()) > keepLists {
+			errs = append(errs, os.Remove(filepath.Join(s.dir, entry.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Load returns the list kept under key, and whether there is one. One that
 // can't be read as a list is none: it is learned again.
 func (s *ImportStore) Load(key string) (list ImportList, kept bool, err error) {
+	now := time.Now()
+	_ = os.Chtimes(s.path(key), now, now) // else it is only removed sooner
 	text, err := os.ReadFile(s.path(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return ImportList{}, false, nil

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 )
 
 func TestImportListWanted(t *testing.T) {
@@ -157,5 +158,33 @@ func TestImportStoreSavesWhole(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Join(home, "imports"))
 	if err != nil || len(entries) != 1 {
 		t.Errorf("%d files are left, %v, want one", len(entries), err)
+	}
+}
+
+func TestImportListsThatNobodyLoadsAreRemoved(t *testing.T) {
+	t.Parallel()
+	s := NewImportStore(t.TempDir())
+	now := time.Now()
+	if err := s.Collect(now); err != nil {
+		t.Errorf("where there are none: %v", err)
+	}
+	for _, key := range []string{"used", "unused"} {
+		if err := s.Save(key, ImportList{Modules: []string{"a"}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(s.path(key), now.AddDate(0, -2, 0), now.AddDate(0, -2, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, kept, err := s.Load("used"); !kept || err != nil {
+		t.Fatal(kept, err)
+	}
+	if err := s.Collect(now); err != nil {
+		t.Error(err)
+	}
+	for key, want := range map[string]bool{"used": true, "unused": false} {
+		if _, kept, err := s.Load(key); kept != want || err != nil {
+			t.Errorf("%s: kept %v, %v", key, kept, err)
+		}
 	}
 }
