@@ -39,6 +39,7 @@ var (
 	errStuck    = errors.New("a call on it did not end after it was canceled")
 	errNoAnswer = errors.New("it did not answer any more")
 	errDoomed   = errors.New("instance takes no more calls")
+	errOverdue  = errors.New("its revision gets no more calls, and the last ones did not end in time")
 )
 
 // Instance is one running process of a revision. It is safe for concurrent use.
@@ -270,7 +271,7 @@ func (in *Instance) Stop(ctx context.Context) {
 	select {
 	case <-in.ended:
 	case <-ctx.Done():
-		in.kill(errDoomed)
+		in.kill(errOverdue)
 		<-in.ended
 	}
 	in.wg.Wait()

@@ -434,3 +434,23 @@ func TestPoolStopWaitsForCallsInFlight(t *testing.T) {
 	}
 	within(t, stopped, "the stop")
 }
+
+// TestPoolSaysWhyItEndsCalls stops a pool that waits no longer for a call.
+func TestPoolSaysWhyItEndsCalls(t *testing.T) {
+	t.Parallel()
+	began := make(chan struct{})
+	l := &instancetest.Launcher{Entrypoints: plainEntrypoint, OnCall: func(*instancetest.Shim, *instancetest.Call) { close(began) }}
+	p := startPool(t, l, nil)
+	answered := make(chan error, 1)
+	go func() {
+		_, err := p.Invoke(context.Background(), aCall(`{}`), discard)
+		answered <- err
+	}()
+	<-began
+	ended, end := context.WithCancel(t.Context())
+	end()
+	p.Stop(ended)
+	if err := within(t, answered, "the answer"); fault.CodeOf(err) != fault.Execution || !strings.Contains(err.Error(), "its revision gets no more calls") {
+		t.Errorf("got %v", err)
+	}
+}
