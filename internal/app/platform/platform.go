@@ -57,6 +57,8 @@ const (
 	wokenAtStart = 8
 	// warmedAtStart is how many of those that served before get a zygote.
 	warmedAtStart = 16
+	// wokenAtOnce is how many of both start side by side.
+	wokenAtOnce = 4
 	// revisionsKept is how many revisions of an agent can be gone back to.
 	revisionsKept = 50
 )

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/runagent/runagent/api"
 	"github.com/runagent/runagent/internal/agent"
 	"github.com/runagent/runagent/internal/app/platform/recent"
@@ -58,16 +60,21 @@ func (s *service) restore(ctx context.Context) ([]*deploy.Revision, error) {
 // wakeFirst starts instances of the agents that must always have some, and of
 // those that were called last, and zygotes of those that were called before.
 func (s *service) wakeFirst(ctx context.Context, live []*deploy.Revision) error {
+	var wakes errgroup.Group
+	wakes.SetLimit(wokenAtOnce) // one that takes long does not hold up the others
 	for i := 0; i < len(live) && ctx.Err() == nil; i++ {
-		rules, _ := s.fleet.Rules(live[i].Agent)
-		if i < wokenAtStart || rules.Min > 0 {
-			// What can't start is told when it is called, and in its health.
-			_ = s.standby.Wake(ctx, live[i].ID)
-		} else if i < wokenAtStart+warmedAtStart && s.memory.Used() < s.memory.Limit()/2 {
-			s.note("zygote not made", s.engine.Prepare(ctx, live[i]))
-		}
+		wakes.Go(func() error {
+			rules, _ := s.fleet.Rules(live[i].Agent)
+			if i < wokenAtStart || rules.Min > 0 {
+				// What can't start is told when it is called, and in its health.
+				_ = s.standby.Wake(ctx, live[i].ID)
+			} else if i < wokenAtStart+warmedAtStart && s.memory.Used() < s.memory.Limit()/2 {
+				s.note("zygote not made", s.engine.Prepare(ctx, live[i]))
+			}
+			return nil
+		})
 	}
-	return nil
+	return wakes.Wait()
 }
 
 // List implements server.Agents.
