@@ -68,12 +68,17 @@ func newClient(named destinations) *http.Client {
 	return &http.Client{Transport: transport, CheckRedirect: checkRedirect}
 }
 
-// checkRedirect refuses redirects that go on for ever, give up encryption or
-// would lose what was sent: HTTP clients follow 301 and 302 by GET.
+// checkRedirect refuses redirects that go on for ever, leave HTTP, give up
+// encryption or would lose what was sent: HTTP clients follow 301 and 302 by
+// GET. Who is redirected to is not told from where: that address is a secret.
 func checkRedirect(req *http.Request, via []*http.Request) error {
+	req.Header.Del("Referer")
 	last := via[len(via)-1]
 	if len(via) > maxRedirects {
 		return fmt.Errorf("%w: there were %d before it", errRedirect, maxRedirects)
+	}
+	if req.URL.Scheme != "http" && req.URL.Scheme != "https" {
+		return fmt.Errorf("%w: it leads to %s", errRedirect, req.URL.Scheme)
 	}
 	if last.URL.Scheme == "https" && req.URL.Scheme != "https" {
 		return fmt.Errorf("%w: it leads from https to %s", errRedirect, req.URL.Scheme)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -39,7 +40,7 @@ func TestRedirects(t *testing.T) {
 		{"/other", false, "is a private address, and the manifest does not name it"},
 		{"/other", true, `"private"`},
 		{"/loop", false, "there were 5 before it"},
-		{"/ftp", false, "ftp"},
+		{"/ftp", false, "redirect not followed: it leads to ftp"},
 	}
 	for _, tt := range tests {
 		entrypoints := started(t, Options{}, hook("a", home+tt.path))
@@ -56,9 +57,25 @@ func TestRedirects(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %s, %v, want %q", tt.path, got, err, tt.want)
 		}
-		if tt.path == "/other" && fault.CodeOf(err) != fault.Execution {
+		if fault.CodeOf(err) != fault.Execution {
 			t.Errorf("%s: code %s", tt.path, fault.CodeOf(err))
 		}
+	}
+}
+
+// TestRedirectsTellNobodyTheAddress: in its path is often a secret, and in its
+// query what was sent.
+func TestRedirectsTellNobodyTheAddress(t *testing.T) {
+	t.Parallel()
+	other := service(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte(strconv.Quote(r.Referer())))
+	})
+	home := service(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other, http.StatusTemporaryRedirect)
+	})
+	entrypoints := started(t, Options{}, hook("a", home+"/secret"), hook("b", other))
+	if got, err := invoke(t, entrypoints, call("a", "{}")); err != nil || got != `""` {
+		t.Errorf("the second service is told %s, %v", got, err)
 	}
 }
 
