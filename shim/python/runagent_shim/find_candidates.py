@@ -116,6 +116,8 @@ class _Module:
         self._origin = {}  # local name → dotted name it was imported as
         self._values = {}  # top-level name → the expression it was given last
         self._classes = {}  # top-level class → the framework whose instances run
+        self._functions = {}  # top-level function → its definition
+        self._makes = {}  # top-level function → the framework of what it returns, or None
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
@@ -127,14 +129,17 @@ class _Module:
 
     def candidates(self):
         found = {}
-        for node in self._statements(self._tree.body):
+        for node, sure in self._statements(self._tree.body, True):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                self._functions[node.name] = node
                 found[node.name] = self._function(node)
             if isinstance(node, ast.ClassDef):
                 self._class(node, found)
             for target in self._targets(node):
-                self._values[target] = node.value
-                found[target] = self._object(target, node)
+                candidate = self._object(target, node)
+                if candidate or sure or not found.get(target):  # not: … except ImportError: graph = None
+                    self._values[target] = node.value
+                    found[target] = candidate
         for name, candidate in found.items():
             if candidate and name in self._values:
                 inside = {one.id for one in ast.walk(self._values[name]) if isinstance(one, ast.Name)}
@@ -143,14 +148,20 @@ class _Module:
                         found[part]["part"] = True
         return [candidate for candidate in found.values() if candidate]
 
-    def _statements(self, body):
+    def _statements(self, body, sure):
+        """Yield the statements of a file, and whether they run in any case."""
         for node in body:
-            if isinstance(node, (ast.If, ast.Try, ast.With)):
-                if isinstance(node, ast.If) and _main_guard(node.test):
-                    continue
-                yield from self._statements(node.body)
+            if isinstance(node, ast.With):
+                yield from self._statements(node.body, sure)
+            elif isinstance(node, (ast.If, ast.Try)):
+                if not (isinstance(node, ast.If) and _main_guard(node.test)):
+                    yield from self._statements(node.body, False)
+                for handler in getattr(node, "handlers", []):
+                    yield from self._statements(handler.body, False)
+                yield from self._statements(node.orelse, False)
+                yield from self._statements(getattr(node, "finalbody", []), sure)
             else:
-                yield node
+                yield node, sure
 
     @staticmethod
     def _targets(node):
@@ -202,13 +213,30 @@ class _Module:
         if not isinstance(value, ast.Call):
             return None
         callee = value.func
+        if isinstance(callee, ast.Subscript):
+            callee = callee.value  # Agent[Context](…)
         if isinstance(callee, ast.Name) and callee.id in self._classes:
             return self._classes[callee.id]
+        if isinstance(callee, ast.Name) and callee.id in self._functions:
+            return self._returned(callee.id, depth)
         if isinstance(callee, ast.Attribute) and callee.attr == "compile":
             return "langgraph" if self._graph(callee.value, depth) else None
         if isinstance(callee, ast.Attribute) and callee.attr.startswith("with_"):
             return self._made(callee.value, depth + 1)  # graph.with_config(…)
         return self._maker(callee)
+
+    def _returned(self, name, depth):
+        """Return the framework of what a function of the file makes and returns, or None."""
+        if name not in self._makes:
+            self._makes[name] = None  # for one that calls itself
+            nodes = list(_own_nodes(self._functions[name]))
+            outer, self._values = self._values, dict(self._values)
+            for node in nodes:
+                self._values.update((target, node.value) for target in self._targets(node))
+            made = [self._made(node.value, depth + 1) for node in nodes if isinstance(node, ast.Return)]
+            self._values = outer
+            self._makes[name] = next(filter(None, made), None)
+        return self._makes[name]
 
     def _maker(self, callee):
         dotted = self._dotted(callee)
@@ -253,6 +281,8 @@ class _Module:
 
     def _function(self, node):
         kind = "function"
+        if any(self._dotted(getattr(one, "func", one)) == "langgraph.func.entrypoint" for one in node.decorator_list):
+            return None if node.name.startswith("_") else self._candidate(node.name, node.lineno, "langgraph")
         for decorator in node.decorator_list:
             if not self._entrypoint_decorator(decorator):
                 return None  # a tool, a route, a task of some framework
@@ -298,15 +328,17 @@ def _main_guard(test):
 
 def _yields(function):
     """Say whether a function's own body yields, not one nested in it."""
-    stack = list(function.body)
+    return any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in _own_nodes(function))
+
+
+def _own_nodes(function):
+    """Yield the nodes of a function's own body in their order, and none of one nested in it."""
+    stack = function.body[::-1]
     while stack:
         node = stack.pop()
-        if isinstance(node, (ast.Yield, ast.YieldFrom)):
-            return True
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
-            continue
-        stack.extend(ast.iter_child_nodes(node))
-    return False
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            stack.extend(reversed(list(ast.iter_child_nodes(node))))
 
 
 if __name__ == "__main__":

@@ -60,6 +60,45 @@ class Objects(unittest.TestCase):
             },
         )
 
+    def test_makers_may_name_their_context(self):
+        source = (
+            "from agents import Agent\nimport pydantic_ai\n"
+            "triage = Agent[Context](name='t')\ntyped: object = pydantic_ai.Agent[None, str]('m')\n"
+            "row = Agents[0]('m')\n"
+        )
+        self.assertEqual(objects(source), {"triage": "openai_agents", "typed": "pydantic_ai"})
+
+    def test_functions_of_the_file_make_what_they_return(self):
+        source = (
+            "from langgraph.graph import StateGraph\nfrom crewai import Crew\n"
+            "def build(debug=False):\n"
+            "    builder = StateGraph(dict)\n    builder.add_node('a', print)\n"
+            "    if debug:\n        return builder.compile(debug=True)\n"
+            "    app = builder.compile()\n    return app\n"
+            "def crew_of():\n    def inner():\n        return Crew()\n    return 1\n"
+            "def again():\n    return again() or again()\n"
+            "graph = build()\nno = crew_of()\nnever = again()\nother = builder.compile()\n"
+        )
+        self.assertEqual(objects(source), {"graph": "langgraph"})
+
+    def test_workflows_of_langgraphs_functional_interface(self):
+        source = (
+            "from langgraph.func import entrypoint, task\n@task\ndef part(x: int) -> int: ...\n"
+            "@entrypoint(checkpointer=None)\ndef workflow(x: int) -> int: ...\n"
+            "@entrypoint()\nasync def other(x): ...\n@entrypoint()\ndef _own(x): ...\n"
+        )
+        self.assertEqual(objects(source), {"workflow": "langgraph", "other": "langgraph"})
+
+    def test_each_branch_counts(self):
+        source = (
+            "from crewai import Crew\n"
+            "if quick:\n    one = None\nelse:\n    one = Crew()\n"
+            "try:\n    two = Crew()\nexcept ImportError:\n    two = None\n"
+            "try:\n    import x\nexcept ImportError:\n    three = Crew()\nfinally:\n    four = Crew()\n"
+            "five = Crew()\nfive = None\n"
+        )
+        self.assertEqual(objects(source), dict.fromkeys(["one", "two", "three", "four"], "crewai"))
+
     def test_chains_begin_with_something_of_langchain(self):
         source = (
             "from langchain_core.prompts import ChatPromptTemplate\n"
