@@ -25,8 +25,8 @@ type agentCoreAgent struct {
 	Runtime    string `yaml:"runtime_type"`
 }
 
-// FromAgentCore reads dir's .bedrock_agentcore.yaml: of its default agent the
-// function that `@app.entrypoint` decorates, found among candidates. Errors:
+// FromAgentCore reads dir's .bedrock_agentcore.yaml, also one of old that has a
+// single agent at its root: of its default agent the function that `@app.entrypoint` decorates, found among candidates. Errors:
 // fault.Validation when it is no such configuration or has no such function.
 func FromAgentCore(dir string, candidates []python.Candidate) (*Proposal, error) {
 	raw, err := os.ReadFile(filepath.Join(dir, AgentCoreName))
@@ -39,6 +39,9 @@ func FromAgentCore(dir string, candidates []python.Candidate) (*Proposal, error)
 	}
 	if err := yaml.Unmarshal(raw, &config); err != nil {
 		return nil, fault.New(fault.Validation, "%s: %w", AgentCoreName, err)
+	}
+	if name, agents := single(raw); len(config.Agents) == 0 && agents != nil {
+		config.Default, config.Agents = name, agents
 	}
 	name := config.Default
 	if names := slices.Sorted(maps.Keys(config.Agents)); name == "" && len(names) > 0 {
@@ -63,13 +66,27 @@ func FromAgentCore(dir string, candidates []python.Candidate) (*Proposal, error)
 	return p, nil
 }
 
+// single returns the agent of a configuration that has no list of agents, by
+// its name, or none.
+func single(raw []byte) (name string, agents map[string]yaml.Node) {
+	var one agentCoreAgent
+	var node yaml.Node
+	if yaml.Unmarshal(raw, &one) != nil || one.Entrypoint == "" || yaml.Unmarshal(raw, &node) != nil {
+		return "", nil
+	}
+	return one.Name, map[string]yaml.Node{one.Name: node}
+}
+
 // agentCoreEntrypoints adds the decorated functions of the file that the
 // configuration names, which may be a folder.
 func (p *Proposal) agentCoreEntrypoints(dir, place string, candidates []python.Candidate) error {
 	file, named, _ := strings.Cut(place, ":")
 	rel, ok := within(dir, file)
-	if !ok && isFile(dir, filepath.Base(file)) { // written on another machine
-		rel, ok = filepath.Base(file), true
+	for tail := filepath.ToSlash(file); !ok && filepath.IsAbs(file) && tail != ""; { // written on another machine
+		_, tail, _ = strings.Cut(tail, "/")
+		if tail != "" && isFile(dir, tail) {
+			rel, ok = within(dir, tail)
+		}
 	}
 	if !ok {
 		return fault.New(fault.Validation, "%s: the entrypoint %s is outside the folder", AgentCoreName, place)

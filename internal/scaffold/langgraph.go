@@ -62,7 +62,9 @@ func FromLangGraph(dir string, candidates []python.Candidate) (*Proposal, error)
 	}
 	p.environment(dir, config["env"])
 	p.dependencies(dir, config["dependencies"])
-	_ = json.Unmarshal(config["python_version"], &p.Python)
+	if raw := config["python_version"]; raw != nil && json.Unmarshal(raw, &p.Python) != nil {
+		p.note("\"python_version\" is left out: it is not a text")
+	}
 	for _, key := range slices.Sorted(maps.Keys(config)) {
 		switch key {
 		case "graphs", "env", "dependencies", "python_version", "$schema":
@@ -84,6 +86,10 @@ func (p *Proposal) graphs(dir string, raw json.RawMessage, candidates []python.C
 		return fault.New(fault.Validation, "%s names no graphs", LangGraphName)
 	}
 	for _, id := range slices.Sorted(maps.Keys(graphs)) {
+		if id == "" || strings.TrimSpace(id) != id {
+			p.note("graph %q is left out: its name is empty or has blanks at its ends", id)
+			continue
+		}
 		var long struct{ Path, Description string }
 		if json.Unmarshal(graphs[id], &long.Path) != nil {
 			if err := json.Unmarshal(graphs[id], &long); err != nil {
@@ -140,7 +146,9 @@ func graphPlace(dir, text string) (file, name string, err error) {
 // environment takes over variables; a file other than .env has to be named.
 func (p *Proposal) environment(dir string, raw json.RawMessage) {
 	var file string
-	if raw == nil || json.Unmarshal(raw, &p.EnvVars) == nil {
+	var values map[string]json.RawMessage
+	if raw == nil || json.Unmarshal(raw, &values) == nil {
+		p.variables(values)
 		return
 	}
 	if err := json.Unmarshal(raw, &file); err != nil {
@@ -156,6 +164,24 @@ func (p *Proposal) environment(dir string, raw json.RawMessage) {
 		p.note("variables come from %s: serve with `--env-file %s`", rel, rel)
 	default:
 		p.note("variables come from %s, outside the folder: serve with `--env-file`", file)
+	}
+}
+
+// variables takes over those that are texts under names that variables can have.
+func (p *Proposal) variables(values map[string]json.RawMessage) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		var text *string
+		switch err := json.Unmarshal(values[name], &text); {
+		case !agent.ValidVariable(name):
+			p.note("the variable %q is left out: it is no variable's name", name)
+		case err != nil || text == nil:
+			p.note("the variable %s is left out: it is not a text", name)
+		default:
+			if p.EnvVars == nil {
+				p.EnvVars = map[string]string{}
+			}
+			p.EnvVars[name] = *text
+		}
 	}
 }
 

@@ -102,6 +102,28 @@ func TestFromLangGraphTellsOfVariables(t *testing.T) {
 	}
 }
 
+// TestFromLangGraphListsWhatIsNoText: one thing that can't be carried over
+// stops nothing else, and comes along as nothing else.
+func TestFromLangGraphListsWhatIsNoText(t *testing.T) {
+	t.Parallel()
+	p, err := FromLangGraph(project(t, map[string]string{"a.py": "", LangGraphName: `{"graphs": {"a": "a.py:g", "": "a.py:g", " b": "a.py:g"},
+		"env": {"GOOD": "x", "COUNT": 1, "NONE": null, "not good": "y"}, "python_version": 3.12}`}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := valid(t, p); len(m.EnvVars) != 1 || m.EnvVars["GOOD"] != "x" || m.Python != "" {
+		t.Errorf("manifest %s", m.Raw)
+	}
+	if got := places(p); got != "a=a.py:g.invoke a_stream=a.py:g.stream" {
+		t.Errorf("entrypoints %s", got)
+	}
+	for _, note := range []string{"COUNT is left out", "NONE is left out", `"not good" is left out`, `"python_version" is left out`, `graph "" is left out`, `graph " b" is left out`} {
+		if !noted(p, note) {
+			t.Errorf("no note says %s in\n%s", note, strings.Join(p.Notes, "\n"))
+		}
+	}
+}
+
 func TestFromLangGraphRefuses(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -157,6 +179,20 @@ func TestFromAgentCore(t *testing.T) {
 		}
 		if noted(p, "authorizer_configuration") || noted(p, "nothing will be installed") {
 			t.Errorf("notes of what is not there: %q", p.Notes)
+		}
+	}
+	for text, want := range map[string]string{
+		"name: old\nentrypoint: agent.py\naws: {region: x}":                   "agent.py",
+		"agents: {a: {name: old, entrypoint: /home/x/src/app/talk.py}}":       "src/app/talk.py",
+		"agents: {a: {name: old, entrypoint: '/home/x/src/app/talk.py:say'}}": "src/app/talk.py",
+	} {
+		dir := project(t, map[string]string{AgentCoreName: text, "agent.py": "", "src/app/talk.py": ""})
+		p, err := FromAgentCore(dir, []python.Candidate{
+			{File: "agent.py", Name: "say", Kind: python.KindEntrypoint, Params: []string{"payload"}},
+			{File: "src/app/talk.py", Name: "say", Kind: python.KindEntrypoint, Params: []string{"payload"}},
+		})
+		if err != nil || places(p) != "main="+want+":say" || valid(t, p).AgentName == "" {
+			t.Errorf("%s: %+v, %v", text, p, err)
 		}
 	}
 	for text, want := range map[string]string{
