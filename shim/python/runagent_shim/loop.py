@@ -21,6 +21,7 @@ from .answers import TooLarge
 from .bind import BindError
 from .calls import CURRENT
 from .encode import EncodeError, encode
+from .streams import collected
 
 # So many answers are sent at once; the next are being made while these are on their way.
 _AT_ONCE = 32
@@ -220,6 +221,8 @@ class Loop:
             value = await value
             if entry.streams:
                 value = items(value)
+        if not entry.streams and hasattr(value, "__anext__"):
+            value = await collected(value)
         if children.forked:
             children.leave()
         if not entry.streams:

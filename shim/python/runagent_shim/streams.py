@@ -8,6 +8,7 @@ from .answers import TooLarge
 from .calls import CURRENT
 from .codec import SHORT
 from .encode import EncodeError, encode
+from .plain import MAX_COLLECTED
 from .workers import execute
 
 _END = object()
@@ -22,6 +23,21 @@ def items_of(value):
     if isinstance(value, list) or hasattr(value, "__next__"):
         return iter(value)
     return iter((value,))
+
+
+async def collected(value):
+    """Return the items of an async iterator as a list."""
+    out = []
+    try:
+        async for item in value:
+            if len(out) >= MAX_COLLECTED:
+                raise EncodeError("result: more than %d items" % MAX_COLLECTED)
+            out.append(item)
+    finally:
+        close = getattr(value, "aclose", None)
+        if close is not None:
+            await close()
+    return out
 
 
 class Streams:

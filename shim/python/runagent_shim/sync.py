@@ -85,7 +85,7 @@ class Threads:
         value = entry.fn(*args, **kwargs)
         if entry.streams:
             value = items(value)
-        if entry.streams or type(value) not in _PLAIN and hasattr(value, "__await__"):
+        if entry.streams or type(value) not in _PLAIN and (hasattr(value, "__await__") or hasattr(value, "__anext__")):
             return (value,) if type(value) is bytes else value
         try:
             body = self._dumps(value)

@@ -25,6 +25,12 @@ class StreamTest(Case):
         await asyncio.sleep(0)
         return count(n)
     async def awaited_async_stream(n): return acount(n)
+    def whole(n): return acount(n)
+    async def awhole(n): return acount(n)
+    def whole_sync(n): return count(n)
+    def whole_fails(): return afails()
+    def whole_stuck(): return astuck()
+    def inside(n): return {"items": acount(n)}
     def fails():
         for i in range(3): yield i
         raise ValueError("after three")
@@ -125,6 +131,16 @@ class StreamTest(Case):
         ):
             chunks, answer = self.it.stream(tag, kwargs)
             self.assertEqual((chunks, answer.kind, answer.payload[12:]), (want, RESULT, b""), (tag, answer))
+
+    def test_a_whole_result_may_be_an_iterator(self):
+        for tag in ("whole", "awhole"):
+            self.assertEqual(self.it.call(tag, {"n": 2}).value, [{"i": 0}, {"i": 1}], tag)
+        self.assertEqual(self.it.call("whole_sync", {"n": 2}).value, [0, 1])
+        self.assertError(self.it.call("whole_fails"), "EXECUTION_ERROR", "after three")
+        self.assertError(self.it.call("inside", {"n": 2}), "EXECUTION_ERROR", "only when it is the whole result")
+        number = self.it.start("whole_stuck")
+        self.it.cancel(number)
+        self.assertError(self.it.answer(number), "CANCELED")
 
     def test_an_item_arrives_when_it_is_yielded(self):
         number, began = self.it.start("slow"), time.monotonic()
