@@ -28,6 +28,9 @@ var others = map[string][]struct {
 		{"remembering", served.Input{"prompt": "two", "session_id": "s"}, "items", 4.0},
 		{"remembering", served.Input{"prompt": "three", "session_id": "other"}, "items", 2.0},
 	},
+	"pydantic_ai": {
+		{"knowing", served.Input{"prompt": "hi", "deps": map[string]any{"name": "Ada"}}, "output", "You said: hi, Ada"},
+	},
 	"smolagents": {
 		{"coder", served.Input{"task": "<code>\nfinal_answer(add(2, 3))\n</code>"}, "", float64(5)},
 	},

@@ -3,7 +3,7 @@
 import functools
 import sys
 
-from .. import hints, usage
+from .. import foreign, hints, usage
 from .adapter import Adapted, Adapter
 from .bridge import bridged
 from .closing import Closing
@@ -60,7 +60,34 @@ def _run_later(agent, *args, **options):
 def _binding(method):
     found = hints.signature(method)
     options = set() if found is None else set(found.parameters) - {"self", "kwargs", "_deprecated_kwargs"}
-    return PromptBinding(("user_prompt", "input", "query", "question"), options, _of_messages, takes=None)
+    return _Binding(method.__self__, options)
+
+
+class _Binding(PromptBinding):
+    """Binds dependencies, too, to the type that the agent has for them."""
+
+    def __init__(self, agent, options):
+        super().__init__(("user_prompt", "input", "query", "question"), options, _of_messages, takes=None)
+        kind = getattr(agent, "deps_type", None)
+        self._kind = None if kind in (object, type(None)) else kind
+        self._check = self._kind and foreign.compile_check(self._kind, ())
+
+    def bind(self, args, kwargs):
+        """Return ((prompt,), keywords), raising Mismatch."""
+        given, options = super().bind(args, kwargs)
+        if self._check and options.get("deps") is not None:
+            options["deps"] = self._check(options["deps"], "/deps")
+        return given, options
+
+    def input_schema(self):
+        """Return the schema of an object with the prompt and the keywords."""
+        schema, defs = super().input_schema(), {}
+        found = self._kind and foreign.schema(self._kind, (), defs)
+        if found:
+            schema["properties"]["deps"] = found
+            if defs:
+                schema["$defs"] = defs
+        return schema
 
 
 def _of_messages(given):

@@ -1,6 +1,8 @@
 """An agent with a tool."""
 
-from pydantic_ai import Agent
+from dataclasses import dataclass
+
+from pydantic_ai import Agent, RunContext
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
@@ -15,6 +17,22 @@ agent = Agent(model, instructions="Be brief.")
 def add(a: int, b: int) -> int:
     """Add two numbers."""
     return a + b
+
+
+@dataclass
+class Guest:
+    """Who is asking."""
+
+    name: str
+
+
+knowing = Agent(model, deps_type=Guest)
+
+
+@knowing.output_validator
+def signed(context: RunContext[Guest], answer: str) -> str:
+    """Sign the answer with what the dependencies say."""
+    return answer + ", " + context.deps.name
 
 
 def main(prompt: str) -> dict:
