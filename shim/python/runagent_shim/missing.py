@@ -59,6 +59,8 @@ _PACKAGES = {
 
 # Packages that come in parts, each part a package: llama_index.llms.openai is llama-index-llms-openai.
 _PARTS = {"llama_index": 3, "google.cloud": 3, "langgraph.checkpoint": 3}
+# Names under which many packages lie, and none of them is called so.
+_SHARED = frozenset(("google", "opentelemetry"))
 
 
 def hint(error):
@@ -68,13 +70,13 @@ def hint(error):
         return ""
     if not isinstance(error, ModuleNotFoundError):
         return _other_version(name)
-    package = _known(name)
+    package = _known(name) or _known(_whole(error, name))
     top = name.partition(".")[0]
     there = _installed(top) if top in sys.modules and name != top else None
     if there and package in (None, there[0]):
         return _other_version(name)
     if package is None:
-        if top in sys.modules or top in getattr(sys, "stdlib_module_names", ()):
+        if top in sys.modules or top in _SHARED or top in getattr(sys, "stdlib_module_names", ()):
             return ""  # of another version of Python, perhaps
         guess = top.replace("_", "-")
         return (
@@ -107,6 +109,21 @@ def _installed(top):
         return packages[0], metadata.version(packages[0])
     except metadata.PackageNotFoundError:
         return None
+
+
+def _whole(error, name):
+    """Return all of the name that the failed line imports: Python tells only its first part that is missing."""
+    import linecache
+    import re
+
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    if step is None:
+        return name
+    line = linecache.getline(step.tb_frame.f_code.co_filename, step.tb_lineno)
+    found = re.match(r"\s*(?:from|import)\s+(%s(?:\.\w+)*)(?:\s+import\s+(\w+))?" % re.escape(name), line)
+    return ".".join(filter(None, found.groups())) if found else name
 
 
 def _known(name):
