@@ -100,6 +100,8 @@ type Console interface {
 	OnReload(Reload)
 	// OnLog passes on a line of user code, or of an instance's own.
 	OnLog(invocation.LogLine)
+	// OnFailure tells how calls have failed.
+	OnFailure(Failure)
 	// OnWarning tells of something odd that was handled, in one sentence.
 	OnWarning(text string)
 	// OnStop tells that no more calls are taken and inFlight are awaited.

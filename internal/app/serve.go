@@ -151,7 +151,7 @@ const drainTimeout = 5 * time.Minute
 
 func (s *service) newServer() error {
 	s.executor = invocation.NewExecutor(invocation.Options{
-		Directory: &s.traffic, Invoker: s.engine, Recorder: s.history, NoDeadlines: s.o.DebugPort != 0, Log: s.o.Log,
+		Directory: &s.traffic, Invoker: s.engine, Recorder: &failures{Recorder: s.history, console: s.o.Console}, NoDeadlines: s.o.DebugPort != 0, Log: s.o.Log,
 	})
 	var hosts []string
 	if s.o.Insecure {

@@ -86,6 +86,20 @@ func (c *Console) OnLog(line invocation.LogLine) {
 		LogText(c.colours, line.Stream, line.Level, line.Text))
 }
 
+// OnFailure shows how a call has failed, and where in the author's code.
+func (c *Console) OnFailure(f app.Failure) {
+	if f.More > 0 {
+		c.say(c.colours.Red(calls(f.More)+" more failed") + c.colours.Dim("; `runagent invocations --status failed` lists them"))
+		return
+	}
+	said := OneLine(f.Message)
+	text := c.colours.Dim(LogPrefix(f.InvocationID, "")+" │") + " " + c.colours.Red(f.Entrypoint+" failed after "+Duration(f.Took)+": "+said)
+	if f.Traceback != "" {
+		text += "\n" + Tracebacks{Colours: c.colours, Verbose: c.verbose}.Render(f.Traceback, said)
+	}
+	c.say(text)
+}
+
 // OnWarning shows something odd.
 func (c *Console) OnWarning(text string) {
 	c.say(c.colours.Yellow("warning:") + " " + text)
@@ -170,6 +184,16 @@ func (c LogConsole) OnReload(reload app.Reload) {
 func (c LogConsole) OnLog(line invocation.LogLine) {
 	c.Log.Info("agent output", "text", line.Text, "stream", line.Stream, "level_name", line.Level,
 		"invocation_id", line.InvocationID, "instance", line.Instance)
+}
+
+// OnFailure logs how a call has failed.
+func (c LogConsole) OnFailure(f app.Failure) {
+	if f.More > 0 {
+		c.Log.Error("more calls failed", "calls", f.More)
+		return
+	}
+	c.Log.Error("call failed", "invocation_id", f.InvocationID, "entrypoint", f.Entrypoint, "code", f.Code, "error", f.Message,
+		"traceback", f.Traceback, "duration", f.Took.Seconds())
 }
 
 // OnWarning logs something odd.

@@ -112,3 +112,28 @@ func TestLogConsoleWritesOneRecordEach(t *testing.T) {
 		t.Errorf("no place in %s", records[3])
 	}
 }
+
+func TestConsoleShowsFailures(t *testing.T) {
+	t.Parallel()
+	const traceback = "Traceback (most recent call last):\n  File \"/x/site-packages/lib/a.py\", line 9, in run\n    f()\n" +
+		"  File \"main.py\", line 3, in main\n    raise ValueError(\"bad\")\nValueError: bad\n"
+	raised := app.Failure{InvocationID: "0190-aaaa-12345678", Entrypoint: "main", Message: "ValueError: bad", Took: 12 * time.Millisecond, Traceback: traceback}
+	late := raised
+	late.Message, late.Traceback = "too late", ""
+	for want, failure := range map[string]app.Failure{
+		"12345678 │ main failed after 12ms: ValueError: bad\n  main.py:3 in main\n    raise ValueError(\"bad\")\n  1 more frame in lib; --verbose shows all\n": raised,
+		"12345678 │ main failed after 12ms: too late\n":                            late,
+		"2 calls more failed; `runagent invocations --status failed` lists them\n": {More: 2},
+	} {
+		var talk bytes.Buffer
+		NewConsole(&talk, &talk, Palette{}, false).OnFailure(failure)
+		if talk.String() != want {
+			t.Errorf("%q, want %q", talk.String(), want)
+		}
+	}
+	var text bytes.Buffer
+	LogConsole{slog.New(slog.NewJSONHandler(&text, nil))}.OnFailure(raised)
+	if !strings.Contains(text.String(), `"msg":"call failed","invocation_id":"0190-aaaa-12345678","entrypoint":"main"`) {
+		t.Errorf("the log says %s", &text)
+	}
+}
