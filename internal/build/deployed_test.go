@@ -303,7 +303,9 @@ func TestInstallationsAreBounded(t *testing.T) {
 		install string
 		says    string
 	}{
-		"time":   {bounds.Bounds{Time: 2 * time.Second}, "sleep 100 & echo $! > \"$HOME/pid\"" + ends, "took longer than 2s"},
+		"time": {bounds.Bounds{Time: 2 * time.Second}, "sleep 100 & echo $! > \"$HOME/pid\"" + ends, "took longer than 2s"},
+		"time of the interpreter": {bounds.Bounds{Time: 2 * time.Second},
+			"for lib in \"${TMPDIR%.tmp}\"/lib/python3*/site-packages; do echo 'import time; time.sleep(100)' > \"$lib/slow.pth\"; done", "took longer than 2s"},
 		"memory": {bounds.Bounds{Memory: 64 << 20}, "'" + system(t).Path + "' -c 'x = b\"1\" * (200 << 20); import time; time.sleep(100)' & echo $! > \"$HOME/pid\"" + ends, "more than 64 MiB of memory"},
 		"disk":   {bounds.Bounds{Disk: 30 << 20}, "dd if=/dev/zero of=\"$TMPDIR/big\" bs=1M count=40 2>/dev/null; sleep 100 & echo $! > \"$HOME/pid\"" + ends, "more than 30 MiB of disk"},
 	} {

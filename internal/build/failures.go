@@ -1,6 +1,7 @@
 package build
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -78,8 +79,8 @@ func (b *Builder) remember(p *plan, err error) error {
 
 // explain makes an error of what an installer wrote before it failed.
 func (w *installation) explain(command string, err error, out *transcript.Transcript) error {
-	if why := w.Ended(); why != nil {
-		return fmt.Errorf("%s: %w", command, why)
+	if ctx := w.Context(); ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", command, context.Cause(ctx))
 	}
 	var start *fs.PathError
 	if errors.As(err, &start) && start.Path == w.uv {

@@ -45,7 +45,7 @@ func (b *Builder) install(ctx context.Context, p *plan, dir string, lock *os.Fil
 	if err := steps(); err != nil {
 		return nil, err
 	}
-	in, err := python.Probe(ctx, filepath.Join(dir, "bin", "python"))
+	in, err := python.Probe(work.Context(), filepath.Join(dir, "bin", "python"))
 	if err != nil {
 		return nil, fmt.Errorf("try the environment: %w", err)
 	}

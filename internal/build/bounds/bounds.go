@@ -59,9 +59,9 @@ func (w *Run) End() {
 	w.wg.Wait()
 }
 
-// Ended returns why the installation has ended: ctx's cause, or a *fault.Error
-// that says what it took too much of. nil while it goes on.
-func (w *Run) Ended() error { return context.Cause(w.ctx) }
+// Context ends with the installation. Its cause is then that of Begin's, or a
+// *fault.Error that says what the installation took too much of.
+func (w *Run) Context() context.Context { return w.ctx }
 
 // Command returns the command that argv says, to be set up and given to Do.
 func (w *Run) Command(argv []string) *exec.Cmd {

@@ -125,8 +125,8 @@ func TestMemoryIsOfAllThatRun(t *testing.T) {
 	run := Begin(t.Context(), Bounds{Memory: 64 << 20})
 	defer run.End()
 	err := run.Do(run.Command([]string{"setsid", "--wait", "sh", "-c", "head -c 200M /dev/zero | tail -n 1 | sleep 1000"}))
-	if err == nil || run.Ended() == nil || !strings.Contains(run.Ended().Error(), "more than 64 MiB") {
-		t.Errorf("%v, %v", err, run.Ended())
+	if err == nil || context.Cause(run.Context()) == nil || !strings.Contains(context.Cause(run.Context()).Error(), "more than 64 MiB") {
+		t.Errorf("%v, %v", err, context.Cause(run.Context()))
 	}
 }
 
