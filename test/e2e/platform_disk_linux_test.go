@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"archive/zip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,10 +48,9 @@ func TestAFullDiskFailsADeployAndNothingElse(t *testing.T) {
 		t.Errorf("left %v, %v", left, err)
 	}
 	const wheel = "zeros-1.0-py3-none-any.whl"
-	packZeros(t, filepath.Join(dir, wheel), 40<<20)
-	if err := os.WriteFile(filepath.Join(dir, "requirements.txt"), []byte("./"+wheel+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeFiles(t, dir, map[string]string{ // small until it is installed
+		wheel: string(wheelOf(t, "zeros", "zeros.bin", make([]byte, 40<<20))), "requirements.txt": "./" + wheel + "\n",
+	})
 	fails(1, "No space left on device") // what it requires does not
 	for _, where := range []string{"envs/*/bin", "envs/*.tmp", "code/*"} {
 		left, err := filepath.Glob(filepath.Join(home, "data", where))
@@ -68,37 +66,5 @@ func TestAFullDiskFailsADeployAndNothingElse(t *testing.T) {
 	p.deploy(t, 2) // and then there is room again
 	if err := p.call(t.Context()); err != nil {
 		t.Error(err)
-	}
-}
-
-// packZeros makes the wheel of a package that is small until it is installed.
-func packZeros(t *testing.T, path string, size int) {
-	t.Helper()
-	out, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	archive := zip.NewWriter(out)
-	const info = "zeros-1.0.dist-info/"
-	for _, entry := range []struct {
-		name string
-		text []byte
-	}{
-		{"zeros.bin", make([]byte, size)},
-		{info + "METADATA", []byte("Metadata-Version: 2.1\nName: zeros\nVersion: 1.0\n")},
-		{info + "WHEEL", []byte("Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")},
-		{info + "RECORD", []byte("zeros.bin,,\n" + info + "METADATA,,\n" + info + "WHEEL,,\n" + info + "RECORD,,\n")},
-	} {
-		w, err := archive.Create(entry.name)
-		if err == nil {
-			_, err = w.Write(entry.text)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := archive.Close(); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -170,12 +170,17 @@ func (p *platform) deployFiles(t *testing.T, files map[string]string) {
 		t.Fatal(err)
 	}
 	files["runagent.config.json"] = loadManifest
+	writeFiles(t, dir, files)
+	p.runagent(t, "deploy", dir)
+}
+
+func writeFiles(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	p.runagent(t, "deploy", dir)
 }
 
 func (p *platform) call(ctx context.Context) error { return p.callWith(ctx, "{}") }

@@ -11,20 +11,21 @@ import (
 	"testing"
 )
 
-// privateWheel is a package that only who has the password gets.
-func privateWheel(t *testing.T) []byte {
+// wheelOf is the wheel of version 1.0 of a package that is one file.
+func wheelOf(t *testing.T, name, file string, text []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	archive := zip.NewWriter(&out)
-	for name, text := range map[string]string{
-		"privpkg.py":                     "SECRET_OF_OURS = 42\n",
-		"privpkg-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: privpkg\nVersion: 1.0\n",
-		"privpkg-1.0.dist-info/WHEEL":    "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-		"privpkg-1.0.dist-info/RECORD":   "",
+	info := name + "-1.0.dist-info/"
+	for entry, text := range map[string][]byte{
+		file:              text,
+		info + "METADATA": []byte("Metadata-Version: 2.1\nName: " + name + "\nVersion: 1.0\n"),
+		info + "WHEEL":    []byte("Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
+		info + "RECORD":   nil,
 	} {
-		w, err := archive.Create(name)
+		w, err := archive.Create(entry)
 		if err == nil {
-			_, err = w.Write([]byte(text))
+			_, err = w.Write(text)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -39,7 +40,7 @@ func privateWheel(t *testing.T) []byte {
 // privateIndex is the address of an index with that package.
 func privateIndex(t *testing.T, token string) string {
 	t.Helper()
-	wheel := privateWheel(t)
+	wheel := wheelOf(t, "privpkg", "privpkg.py", []byte("SECRET_OF_OURS = 42\n"))
 	index := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, password, _ := r.BasicAuth()
 		switch {
