@@ -188,9 +188,5 @@ func (c *serveCommand) logger(talk io.Writer, format string) *slog.Logger {
 	if c.verbose {
 		level = slog.LevelDebug
 	}
-	options := &slog.HandlerOptions{Level: level}
-	if format == config.JSON {
-		return slog.New(slog.NewJSONHandler(talk, options))
-	}
-	return slog.New(slog.NewTextHandler(talk, options))
+	return terminal.NewLog(talk, format, level)
 }

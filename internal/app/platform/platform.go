@@ -452,13 +452,13 @@ func (s *service) background(name string, f func(context.Context) error) {
 // timeout, or the drain timeout where a new process takes those that come, or
 // until the operator asks again.
 func (s *service) stop(ctx context.Context) {
-	timeout := s.o.ShutdownTimeout
-	if s.replaced.Load() {
+	timeout, replaced := s.o.ShutdownTimeout, s.replaced.Load()
+	if replaced {
 		timeout = s.o.DrainTimeout
 	}
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	if s.replaced.Load() { // the operator has less patience from when he asks for the end on
+	if replaced { // the operator has less patience from when he asks for the end on
 		defer context.AfterFunc(ctx, func() { time.AfterFunc(s.o.ShutdownTimeout, cancel) })()
 	}
 	over := make(chan struct{})
@@ -471,7 +471,7 @@ func (s *service) stop(ctx context.Context) {
 		}
 	}()
 	switch {
-	case s.replaced.Load():
+	case replaced:
 		s.o.Console.OnHandover(s.engine.InFlight(), timeout)
 	case s.server != nil && ctx.Err() != nil:
 		s.o.Console.OnStop(s.engine.InFlight(), timeout)

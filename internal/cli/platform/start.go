@@ -184,14 +184,11 @@ func (c *startCommand) check() error {
 }
 
 func (c *startCommand) logger(talk io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: slog.LevelInfo}
+	level := slog.LevelInfo
 	if c.verbose {
-		options.Level = slog.LevelDebug
+		level = slog.LevelDebug
 	}
-	if c.logFormat == config.JSON {
-		return slog.New(slog.NewJSONHandler(talk, options))
-	}
-	return slog.New(slog.NewTextHandler(talk, options))
+	return terminal.NewLog(talk, c.logFormat, level)
 }
 
 // bytesFlag is a number of bytes, such as 4GiB.

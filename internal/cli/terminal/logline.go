@@ -1,6 +1,22 @@
 package terminal
 
-import "fmt"
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/runagent/runagent/internal/config"
+)
+
+// NewLog returns RunAgent's own log in the given format, config.JSON or
+// config.Text, from level on.
+func NewLog(w io.Writer, format string, level slog.Level) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == config.JSON {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
 
 // LogPrefix says whose line it is, in eight characters: the invocation's or,
 // when it has none, the agent's or ours.
