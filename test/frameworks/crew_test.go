@@ -2,6 +2,10 @@ package frameworks_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
 
 	"github.com/runagent/runagent/test/served"
 )
@@ -40,4 +44,35 @@ func finalAnswer(text string) served.Input {
 		panic(err) // a string has JSON
 	}
 	return served.Input{"task": "use final_answer " + string(answer)}
+}
+
+// TestCrewsOfAProjectAreApart calls the @crew method of a class, which returns
+// the same crew every time, by many at once.
+func TestCrewsOfAProjectAreApart(t *testing.T) {
+	t.Parallel()
+	a := serve(t, named(t, "crewai"), nil)
+	var calls sync.WaitGroup
+	for n := range 50 {
+		calls.Go(func() {
+			question := fmt.Sprintf("number %d [slow-5ms]", n)
+			if got := a.Invoke("project", prompt(question)); !a.f.says(at(got.Value(), "content"), question) {
+				t.Errorf("project: got %.600s, want an answer to %q", got.Body, question)
+			}
+			pieces, last := chunks(a.Stream("project_stream", prompt(question)))
+			if text := strings.Join(texts(pieces), ""); !a.f.says(text, question) {
+				t.Errorf("project_stream: got %q, then %s %.600s, want an answer to %q", text, last.Name, last.Data, question)
+			}
+		})
+	}
+	calls.Wait()
+}
+
+// TestCrewForgetsWhatOthersAsked calls a crew that a function of its author's has run.
+func TestCrewForgetsWhatOthersAsked(t *testing.T) {
+	t.Parallel()
+	a := serve(t, named(t, "crewai"), nil)
+	a.Invoke("shared", prompt("first"))
+	if got := a.Invoke("object", inputs("second")); !a.f.says(at(got.Value(), "content"), "second") {
+		t.Errorf("got %.600s, want an answer to the second question", got.Body)
+	}
 }

@@ -47,6 +47,7 @@ var others = map[string][]struct {
 	},
 	"crewai": {
 		{"flow", served.Input{"name": "Ada"}, "", "HELLO ADA!"},
+		{"flow_class", served.Input{"name": "Ada"}, "", "HELLO ADA!"},
 	},
 	"ag2": {
 		{"object", served.Input{"prompt": `use add {"a": 2, "b": 3}`}, "tool_calls.0.args.b", 3.0},

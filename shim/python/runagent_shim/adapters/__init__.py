@@ -44,8 +44,8 @@ def loaded():
 
 
 def adapt(value, wanted):
-    """Return the Adapted of a framework's object or bound method, None for all else."""
-    if type(value) is FunctionType or isinstance(value, type):
+    """Return the Adapted of a framework's object, class or bound method, None for all else."""
+    if type(value) is FunctionType:
         return None
     for adapter in loaded():
         found = _ask(adapter.adapt, value, wanted)

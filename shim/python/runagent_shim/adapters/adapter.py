@@ -57,7 +57,7 @@ class Adapter:
     NAMES = ""  # what `module` may name, in words, such as "a compiled graph or graph.invoke"
 
     def adapt(self, value, wanted):
-        """Return the Adapted of an object or bound method that `module` named, or None."""
+        """Return the Adapted of an object, class or bound method that `module` named, or None."""
         return None
 
     def handler(self, kind):

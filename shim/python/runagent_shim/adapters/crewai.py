@@ -1,6 +1,8 @@
 """CrewAI: crews, flows and single agents.
 
-They keep the state of a run in themselves. So each call gets a copy.
+They keep the state of a run in themselves, and the author's own functions may
+run the very objects that are named. So each call gets a copy, made of a copy
+that nobody runs.
 """
 
 import re
@@ -24,15 +26,17 @@ class CrewAI(Adapter):
 
     def adapt(self, value, wanted):
         """Serve crews and agents on threads, on the event loop where that was asked for."""
+        if isinstance(value, type):
+            return _flow(value(), None, wanted) if issubclass(value, _kind("crewai.flow.flow", "Flow")) else None
         owner, method = getattr(value, "__self__", None), getattr(value, "__name__", None)
         if owner is None:
             owner, method = value, None
         if method == "crew" and getattr(type(owner), "is_crew_class", False):
-            return _crew(value, None, wanted, getattr(type(owner), "__doc__", None))
+            return _crew(value(), None, wanted, getattr(type(owner), "__doc__", None))
         if method not in _KICKOFFS:
             return None
         if isinstance(owner, _kind("crewai.crew", "Crew")):
-            return _crew(owner.copy, method, wanted, None)
+            return _crew(owner, method, wanted, None)
         if isinstance(owner, _kind("crewai.flow.flow", "Flow")):
             return _flow(owner, method, wanted)
         if isinstance(owner, _kind("crewai.agent.core", "Agent")):
@@ -82,9 +86,10 @@ def _on_loop(method, wanted):
     return method in ("akickoff", "kickoff_async") or (method is None and wanted.kind == "async")
 
 
-def _crew(make, method, wanted, doc):
-    """make returns a crew that no other call has."""
-    crew = make()
+def _crew(named, method, wanted, doc):
+    """A copy for each call. CrewAI returns the same from every call of a @crew method."""
+    crew = named.copy()
+    make = crew.copy
     binding = InputsBinding(_variables(crew))
     if wanted.streams:
         fn = _crew_items if _all_async(crew) else _crew_items_on_thread
@@ -276,7 +281,7 @@ def _agent(agent, method, wanted):
         fn = _agent_items
     else:
         fn = _agent_akickoff if _on_loop(method, wanted) else _agent_kickoff
-    return _adapted(fn, agent, name=method or "kickoff", binding=binding, doc=agent.goal)
+    return _adapted(fn, agent.copy(), name=method or "kickoff", binding=binding, doc=agent.goal)
 
 
 def _agent_kickoff(agent, messages):

@@ -4,6 +4,8 @@ import os
 
 from crewai import LLM, Agent, Crew, Task
 from crewai.flow.flow import Flow, listen, start
+from crewai.project import CrewBase, agent, task
+from crewai.project import crew as crew_of
 from crewai.tools import tool
 
 from probe import identity
@@ -28,6 +30,23 @@ crew = Crew(
 )
 
 
+@CrewBase
+class Project:
+    """A crew as `crewai create crew` lays it out."""
+
+    @agent
+    def writer(self) -> Agent:
+        return Agent(role="writer", goal="tell of {prompt}", backstory="You answer.", llm=model, max_retry_limit=0)
+
+    @task
+    def answering(self) -> Task:
+        return Task(description="{prompt}", expected_output="an answer", agent=self.writer())
+
+    @crew_of
+    def crew(self) -> Crew:
+        return Crew(agents=self.agents, tasks=self.tasks, tracing=False)
+
+
 class Greeting(Flow):
     """Greets by name, loudly."""
 
@@ -46,6 +65,11 @@ flow = Greeting()
 def main(prompt: str) -> dict:
     """Answer with the model, and say which instance it was."""
     return dict(identity(), answer=crew.copy().kickoff(inputs={"prompt": prompt}).raw)
+
+
+def shared(prompt: str) -> str:
+    """Run the crew itself, which keeps what it was asked."""
+    return crew.kickoff(inputs={"prompt": prompt}).raw
 
 
 def plain_stream(prompt: str):
