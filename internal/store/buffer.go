@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,10 @@ type entry struct {
 	rec *invocation.Record
 	// queued: it waits to be written as it is now.
 	queued bool
+	// young: it is queued, but runs since no longer than runningAfter, so that
+	// its end is waited for.
+	young bool
+	since time.Time // when it became young
 	// onDisk: a row of it exists, from when it was running.
 	onDisk bool
 
@@ -58,8 +63,11 @@ type buffer struct {
 
 	mu    sync.Mutex
 	live  map[string]*entry // by invocation ID
-	queue []*entry
-	lines []invocation.LogLine
+	queue []*entry          // what is to be written next: all that is queued and not young
+	young int               // how many are
+	// lookedAt is when those that were young no longer were looked for.
+	lookedAt time.Time
+	lines    []invocation.LogLine
 	// count and bytes are of queued records and those being written.
 	count, bytes int
 	lineBytes    int
@@ -92,6 +100,9 @@ func (b *buffer) put(rec *invocation.Record) {
 	if e != nil && e.queued { // not yet written: the newer state takes its place
 		b.bytes += n - cost(e.rec)
 		*e.rec = *rec
+		if e.young && rec.Status.Done() {
+			b.ripen(e)
+		}
 		return
 	}
 	if e == nil {
@@ -105,11 +116,11 @@ func (b *buffer) put(rec *invocation.Record) {
 		return
 	}
 	b.live[rec.ID] = e
-	b.enqueue(e)
-	signal(b.wake)
-	if len(b.queue) >= batchSize {
-		signal(b.full)
+	b.admit(e)
+	if rec.Status.Done() {
+		b.ripen(e)
 	}
+	signal(b.wake)
 }
 
 // waitForRoom waits until n more bytes fit, or the writer hangs. It gives b.mu
@@ -155,11 +166,39 @@ func (b *buffer) fits(n int) bool {
 	return !b.closed && (b.count == 0 || b.count < b.maxCount && b.bytes+n <= b.maxBytes)
 }
 
-func (b *buffer) enqueue(e *entry) {
-	e.queued = true
-	b.queue = append(b.queue, e)
+// admit takes e in as young.
+func (b *buffer) admit(e *entry) {
+	e.queued, e.young, e.since = true, true, time.Now()
+	b.young++
 	b.count++
 	b.bytes += cost(e.rec)
+}
+
+// ripen puts what was young among what is to be written next.
+func (b *buffer) ripen(e *entry) {
+	e.young = false
+	b.young--
+	b.queue = append(b.queue, e)
+	if len(b.queue) >= batchSize {
+		signal(b.full)
+	}
+}
+
+// ripenSince ripens, in their order, those that became young until then.
+func (b *buffer) ripenSince(then time.Time) {
+	if b.young == 0 {
+		return
+	}
+	var ripe []*entry
+	for _, e := range b.live {
+		if e.young && !e.since.After(then) {
+			ripe = append(ripe, e)
+		}
+	}
+	slices.SortFunc(ripe, func(x, y *entry) int { return x.since.Compare(y.since) })
+	for _, e := range ripe {
+		b.ripen(e)
+	}
 }
 
 // release gives back the room of a record that waits no longer.
@@ -203,10 +242,18 @@ func (b *buffer) putLine(line invocation.LogLine) {
 }
 
 // take removes the oldest batch from the queues, of at most count records and
-// count lines.
-func (b *buffer) take(count int) batch {
+// count lines. What is young stays unless all is asked for or room is needed.
+func (b *buffer) take(count int, all bool) batch {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	now := time.Now()
+	switch {
+	case all || b.room != nil:
+		b.ripenSince(now)
+	case now.Sub(b.lookedAt) >= flushEvery:
+		b.ripenSince(now.Add(-runningAfter))
+		b.lookedAt = now
+	}
 	var t batch
 	for size := 0; len(t.items) < min(count, len(b.queue)) && size < batchBytes; {
 		e := b.queue[len(t.items)]
@@ -261,6 +308,7 @@ func (b *buffer) failed(t batch) {
 		back = append(back, it.e)
 	}
 	b.queue = append(back, b.queue...)
+	b.ripenSince(time.Now())
 	b.lines = append(t.lines, b.lines...)
 	b.drop(batchSize, batchBytes)
 }
@@ -310,7 +358,7 @@ func (b *buffer) requeueRunning() {
 	defer b.mu.Unlock()
 	for _, e := range b.live {
 		if !e.queued && !e.onDisk && b.fits(cost(e.rec)) {
-			b.enqueue(e)
+			b.admit(e)
 			signal(b.wake)
 		}
 	}
@@ -331,6 +379,7 @@ func (b *buffer) close() {
 func (b *buffer) dropAll() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.ripenSince(time.Now())
 	b.drop(0, 0)
 }
 
@@ -339,6 +388,13 @@ func (b *buffer) waiting() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return max(len(b.queue), len(b.lines))
+}
+
+// idle reports whether nothing waits, nor will.
+func (b *buffer) idle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.queue)+len(b.lines)+b.young == 0
 }
 
 // linesWait reports whether log lines wait to be written or are being written.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -267,6 +268,40 @@ func TestRunWritesSoon(t *testing.T) {
 	if err := errors.Join(h.Close(), other.Close(), <-ran); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestRunWaitsForEnds checks that a call that runs is not written at once, as
+// most end soon, but before a second is over, while others are written meanwhile.
+func TestRunWaitsForEnds(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "history.db")
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, path, store.HistoryOptions{})
+		ran := make(chan error, 1)
+		go func() { ran <- h.Run(t.Context()) }()
+		other := open(t, path, store.HistoryOptions{})
+		onDisk := func(rec invocation.Record) bool {
+			_, err := other.Invocation(t.Context(), rec.ID)
+			return err == nil
+		}
+		running, ended := storetest.Record("a1", 0), storetest.Record("a1", 1)
+		h.Started(running)
+		h.Started(ended)
+		h.Finished(storetest.Finish(ended, invocation.Succeeded))
+		<-time.After(300 * time.Millisecond)
+		synctest.Wait()
+		if onDisk(running) || !onDisk(ended) {
+			t.Errorf("after 0.3 s what runs is on disk: %v, what has ended: %v; want the latter only", onDisk(running), onDisk(ended))
+		}
+		<-time.After(300 * time.Millisecond)
+		synctest.Wait()
+		if !onDisk(running) {
+			t.Error("what runs is not on disk after 0.6 s")
+		}
+		if err := errors.Join(h.Close(), other.Close(), <-ran); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // BenchmarkRecord is what one call costs its caller.

@@ -11,9 +11,11 @@ import (
 )
 
 const (
-	// flushEvery is how long a record waits at most before it is written. Most
-	// calls begin and end within it, which makes them one row written once.
-	flushEvery = 100 * time.Millisecond
+	// flushEvery is how long the record of a call that has ended waits at most
+	// before it is written, and runningAfter about how much longer that of one
+	// that runs. Most calls end within it, which makes them one row written once.
+	flushEvery   = 100 * time.Millisecond
+	runningAfter = 400 * time.Millisecond
 	// retryEvery is the same while the disk fails; retryNever sooner than
 	// retryPause, however much waits.
 	retryEvery = 500 * time.Millisecond
@@ -57,7 +59,7 @@ func (h *History) gather(ctx context.Context) bool {
 	if failing {
 		return h.pause(ctx, retryPause, nil) && h.pause(ctx, retryEvery-retryPause, h.buf.full)
 	}
-	if h.buf.waiting() == 0 && !h.pause(ctx, maintainEvery, h.buf.wake) {
+	if h.buf.idle() && !h.pause(ctx, maintainEvery, h.buf.wake) {
 		return false
 	}
 	return h.pause(ctx, flushEvery, h.buf.full)
@@ -112,7 +114,7 @@ func (h *History) step(all bool) error {
 		}
 	}
 	for more := true; more; more = all && h.buf.waiting() > 0 || h.buf.waiting() >= batchSize {
-		t := h.buf.take(h.size)
+		t := h.buf.take(h.size, all)
 		if len(t.items)+len(t.lines) == 0 {
 			break
 		}
