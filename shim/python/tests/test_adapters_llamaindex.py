@@ -40,9 +40,10 @@ class Handler:
 
     def __init__(self, events, result):
         self.events, self.result = events, result
-        self.done = self.canceled = self.waiting = False
+        self.done = self.canceled = self.waiting = self.read = False
 
     async def stream_events(self):
+        self.read = True
         for event in self.events:
             if event is None:
                 self.waiting = True
@@ -57,6 +58,9 @@ class Handler:
         self.canceled = self.done = True
 
     def __await__(self):
+        if None in self.events:
+            self.waiting = True
+            yield from asyncio.Event().wait().__await__()
         yield from asyncio.sleep(0).__await__()
         self.done = True
         if isinstance(self.result, Exception):
@@ -133,6 +137,11 @@ class TestLlamaIndex(unittest.TestCase):
         for named in (agent, agent.run):
             self.assertEqual(asyncio.run(self.call(named, {"prompt": "why?"})), "42")
             self.assertEqual(agent.keywords, {"user_msg": "why?"})
+
+    def test_a_run_that_does_not_stream_is_not_followed_event_by_event(self):
+        agent = Agent([AgentInput(), AgentStream(delta="4"), StopEvent(result=42)], 42)
+        self.assertEqual(asyncio.run(self.call(agent, {"prompt": "x"})), 42)
+        self.assertFalse(agent.handlers[0].read)
 
     def test_what_others_have_is_left_to_python(self):
         self.assertIsNone(self.adapter.adapt(Agent().__init__, Wanted()))

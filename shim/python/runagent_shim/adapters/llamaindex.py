@@ -1,5 +1,6 @@
 """LlamaIndex: agents and workflows, query engines and chat engines."""
 
+import asyncio
 import copy
 import sys
 
@@ -138,9 +139,7 @@ async def _run(workflow, *args, **keywords):
     handler = _started(workflow, args, keywords)
     try:
         # To be canceled while awaiting the handler itself would leave its steps running.
-        async for _ in handler.stream_events():
-            pass
-        return await handler
+        return await asyncio.shield(handler)
     finally:
         await _ended(handler)
 
