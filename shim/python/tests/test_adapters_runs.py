@@ -110,6 +110,20 @@ class TestSmolagents(unittest.TestCase):
         self.assertIsNot(mine.python_executor, agent.python_executor)
         self.assertIs(mine.model, agent.model)
 
+    def test_only_the_steps_of_a_memory_are_copied(self):
+        class AgentMemory:
+            def __init__(self, steps):
+                self.system_prompt, self.steps = object(), steps
+
+        put_modules(self, {"smolagents.memory": {"AgentMemory": AgentMemory}})
+        for steps in ([], [["said"]]):
+            agent = Agent()
+            agent.memory = AgentMemory(steps)
+            mine = smolagents.fresh(agent).memory
+            self.assertIs(mine.system_prompt, agent.memory.system_prompt)
+            self.assertEqual(mine.steps, steps)
+            self.assertFalse(mine.steps is steps or (steps and mine.steps[0] is steps[0]))
+
     def test_each_run_counts_its_own_tokens(self):
         agent = Agent()
         with mock.patch("runagent_shim.usage.add") as add:

@@ -50,13 +50,22 @@ def _kind(module, name):
 def fresh(agent):
     """Return a copy of an agent, and of those it manages, that shares no state with it."""
     mine = copy.copy(agent)
-    mine.memory = copy.deepcopy(agent.memory)
+    mine.memory = _memory(agent.memory)
     mine.state = dict(agent.state)
     mine.monitor = type(agent.monitor)(agent.model, agent.logger)
     mine.step_callbacks = _callbacks(agent, mine)
     mine.managed_agents = {name: fresh(one) for name, one in agent.managed_agents.items()}
     if type(getattr(agent, "python_executor", None)).__name__ == "LocalPythonExecutor":
         mine.python_executor = mine.create_python_executor()
+    return mine
+
+
+def _memory(theirs):
+    """Return a copy of what an agent remembers. A run makes the system's prompt anew, and adds steps."""
+    if type(theirs) is not _kind("smolagents.memory", "AgentMemory"):
+        return copy.deepcopy(theirs)
+    mine = copy.copy(theirs)
+    mine.steps = copy.deepcopy(theirs.steps) if theirs.steps else []
     return mine
 
 
