@@ -102,7 +102,8 @@ class _Walk:
         out = {}
         for key, value in pairs:
             name = key if type(key) is str else self.key(key, path)
-            out[name] = self.plain(value, (name, path))
+            # In line, since most of what results hold is text.
+            out[name] = value if type(value) in _ATOMS else self.plain(value, (name, path))
         return out
 
     def items(self, items, path):
@@ -111,7 +112,7 @@ class _Walk:
         for index, value in enumerate(items):
             if index >= MAX_COLLECTED:
                 raise EncodeError("%s: more than %d items" % (place(path), MAX_COLLECTED))
-            out.append(self.plain(value, (index, path)))
+            out.append(value if type(value) in _ATOMS else self.plain(value, (index, path)))
         return out
 
     def key(self, key, path):

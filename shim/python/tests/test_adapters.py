@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import enum
 import io
+import json
 import sys
 import threading
 import types
@@ -135,6 +137,16 @@ class TestUsage(unittest.TestCase):
             usage.metadata(self.call.usage),
             b'{"usage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0, "model": ""}}',
         )
+
+    def test_metadata_is_json_whatever_a_model_is_called(self):
+        class Name(str, enum.Enum):
+            SMALL = "small"
+
+        for model in ("gpt-5.1:mini", 'a "b"', "größer\n", Name.SMALL):
+            self.call.usage = None
+            usage.add("a", model, 1, 2)
+            told = {"usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "model": model}}
+            self.assertEqual(usage.metadata(self.call.usage), json.dumps(told).encode())
 
     def test_outside_a_call_nothing_is_counted(self):
         CURRENT.set(None)
