@@ -80,8 +80,9 @@ class Crew:
 
     def copy(self):
         self.copies.append(Crew(self.agents[0].llm))
-        self.copies[-1].before_kickoff_callbacks = self.before_kickoff_callbacks
-        return self.copies[-1]
+        mine = self.copies[-1]
+        mine.before_kickoff_callbacks, mine.copies = self.before_kickoff_callbacks, self.copies
+        return mine
 
     def fetch_inputs(self):
         return {"topic", '"a": 1'}
@@ -110,8 +111,11 @@ class Project:
 
     is_crew_class = True
 
+    def __init__(self):
+        self.only = Crew()
+
     def crew(self):
-        return Crew()
+        return self.only
 
 
 class TestCrewAI(Case):
@@ -162,6 +166,7 @@ class TestCrewAI(Case):
     def test_the_method_of_a_project_makes_its_crew(self):
         project = Project()
         self.assertRegex(self.call(project.crew, topic="x"), "^on x by ")
+        self.assertIsNone(project.only.inputs, "the crew is the same from every call of the method")
         self.assertEqual(self.adapter.adapt(project.crew, Wanted()).fn.__doc__, "A crew of two.")
 
     def test_results_are_written_short(self):
