@@ -50,27 +50,25 @@ class _Runner:
 
     def __init__(self, agent):
         self._agent, self._runner = agent, None
+        self._kinds = None  # of what a turn is made of, from the first turn on
 
     async def events(self, prompt, streams, session_id=None, user_id=_USER, state_delta=None):
         """Yield the events of one turn, in the session named or in a new one."""
-        from google.adk.agents.run_config import RunConfig, StreamingMode
-        from google.adk.runners import InMemoryRunner
-        from google.genai import types
-
         if self._runner is None:
-            self._runner = InMemoryRunner(self._agent, app_name=_APP)
+            self._start()
+        types, config, modes = self._kinds
         sessions, kept = self._runner.session_service, session_id is not None
         session_id = session_id or str(uuid.uuid4())
         of = {"app_name": _APP, "user_id": user_id, "session_id": session_id}
         if not kept or await sessions.get_session(**of) is None:
             await sessions.create_session(**of)
-        mode = StreamingMode.SSE if streams else StreamingMode.NONE
+        mode = modes.SSE if streams else modes.NONE
         turn = self._runner.run_async(
             user_id=user_id,
             session_id=session_id,
             new_message=types.Content(role="user", parts=[types.Part(text=prompt)]),
             state_delta=state_delta,
-            run_config=RunConfig(streaming_mode=mode),
+            run_config=config(streaming_mode=mode),
         )
         try:
             async for event in turn:
@@ -80,6 +78,14 @@ class _Runner:
             await turn.aclose()
             if not kept:
                 await sessions.delete_session(**of)
+
+    def _start(self):
+        from google.adk.agents.run_config import RunConfig, StreamingMode
+        from google.adk.runners import InMemoryRunner
+        from google.genai import types
+
+        self._kinds = types, RunConfig, StreamingMode
+        self._runner = InMemoryRunner(self._agent, app_name=_APP)
 
 
 async def _run(runner, prompt, **keywords):

@@ -306,7 +306,11 @@ def _get(value, name):
 
 
 def _first(found, *names):
-    return next((_get(found, name) for name in names if _get(found, name)), None)
+    for name in names:
+        count = _get(found, name)  # once: to ask a pydantic model for what it has not takes it long
+        if count:
+            return count
+    return None
 
 
 def _message(walk, value, path):
