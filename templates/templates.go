@@ -120,20 +120,26 @@ func Frameworks() []string {
 
 // Find returns a framework's template. Hyphens and capitals make no
 // difference. Unknown names are fault.Validation, with all there are and the
-// nearest one as suggestion.
+// nearest one as suggestion, or with the framework whose template it is.
 func Find(framework, name string) (Template, error) {
-	var names []string
+	var names, elsewhere []string
 	for _, t := range All() {
-		if t.Framework != plain(framework) {
-			continue
-		}
-		if plain(t.Name) == plain(name) {
+		same := plain(t.Name) == plain(name)
+		switch {
+		case t.Framework == plain(framework) && same:
 			return t, nil
+		case t.Framework == plain(framework):
+			names = append(names, t.Name)
+		case same:
+			elsewhere = append(elsewhere, t.Framework)
 		}
-		names = append(names, t.Name)
 	}
 	if len(names) == 0 {
 		return Template{}, unknown("there is no template for", framework, Frameworks())
+	}
+	if len(elsewhere) > 0 {
+		return Template{}, fault.New(fault.Validation, "%s has no template %q; it is one of %s: add --framework %s",
+			plain(framework), name, strings.Join(elsewhere, ", "), elsewhere[0])
 	}
 	return Template{}, unknown(plain(framework)+" has no template", name, names)
 }

@@ -58,6 +58,8 @@ func TestFindSaysWhatThereIs(t *testing.T) {
 	for _, c := range []struct{ framework, template, want string }{
 		{"crewia", "default", `there is no template for "crewia" (did you mean "crewai"?); there are: default, adk, `},
 		{"cobol", "default", `there is no template for "cobol"; there are: default, adk, `},
+		{"default", "streaming", `default has no template "streaming"; it is one of openai: add --framework openai`},
+		{"langgraph", "Tool_Usage", `langgraph has no template "Tool_Usage"; it is one of pydantic_ai: add --framework pydantic_ai`},
 		{"langgraph", "defualt", `langgraph has no template "defualt" (did you mean "default"?); there are: default, approval`},
 	} {
 		if _, err := templates.Find(c.framework, c.template); fault.CodeOf(err) != fault.Validation || !strings.HasPrefix(err.Error(), c.want) {
