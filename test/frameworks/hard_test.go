@@ -32,6 +32,8 @@ var others = map[string][]struct {
 		{"knowing", served.Input{"prompt": "hi", "deps": map[string]any{"name": "Ada"}}, "output", "You said: hi, Ada"},
 	},
 	"smolagents": {
+		{"steps", served.Input{"task": `use add {"a": 2, "b": 3}`}, "0.type", "tool_call"},
+		{"steps", served.Input{"task": `use add {"a": 2, "b": 3}`}, "1.args.b", float64(3)},
 		{"coder", served.Input{"task": "<code>\nfinal_answer(add(2, 3))\n</code>"}, "", float64(5)},
 	},
 	"llamaindex": {

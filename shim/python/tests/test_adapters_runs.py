@@ -136,9 +136,17 @@ class TestSmolagents(unittest.TestCase):
     def test_a_stream_says_each_thing_once(self):
         found = list(self.call(Agent(), Wanted(streams=True), prompt="x"))
         self.assertEqual(found[0], "a")
-        self.assertEqual(found[1], {"type": "tool_call", "id": "1", "name": "add", "args": {"a": 1}})
-        self.assertEqual((found[2]["type"], found[2]["content"]), ("tool_result", 3))
-        self.assertEqual([type(one).__name__ for one in found[3:]], ["ActionStep", "FinalAnswerStep"])
+        said = [type(one).__name__ for one in found[1:]]
+        self.assertEqual(said, ["ToolCall", "ToolOutput", "ActionStep", "FinalAnswerStep"])
+
+    def test_a_call_of_a_tool_is_an_object_with_a_type(self):
+        found = list(self.call(Agent(), Wanted(streams=True), prompt="x"))
+        handlers = {"ToolCall": ToolCall, "ToolOutput": ToolOutput}
+        put_modules(self, {"smolagents.agents": {"MultiStepAgent": Agent, **handlers}})
+        walk = mock.Mock(plain=lambda value, path: value)
+        call, result = (smolagents.ADAPTER.handler(type(one))(walk, one, None) for one in found[1:3])
+        self.assertEqual(call, {"type": "tool_call", "id": "1", "name": "add", "args": {"a": 1}})
+        self.assertEqual((result["type"], result["content"], result["args"]), ("tool_result", 3, {"a": 1}))
 
     def test_only_what_the_agent_takes(self):
         with self.assertRaises(Mismatch) as caught:

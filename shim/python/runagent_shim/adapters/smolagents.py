@@ -113,12 +113,7 @@ def _item(event):
     name = type(event).__name__
     if name == "ChatMessageStreamDelta":
         return event.content or None
-    if name == "ToolCall":
-        return {"type": "tool_call", "id": event.id, "name": event.name, "args": event.arguments}
-    if name == "ToolOutput":
-        call = event.tool_call
-        return {"type": "tool_result", "id": event.id, "name": call.name, "args": call.arguments, "content": event.output}
-    if name in ("PlanningStep", "FinalAnswerStep"):
+    if name in ("ToolCall", "ToolOutput", "PlanningStep", "FinalAnswerStep"):
         return event
     if name == "ActionStep" and event.error is not None:
         return event
@@ -135,6 +130,25 @@ def _result(walk, value, path):
 def _short(step):
     """A step without the messages that the model was sent."""
     return {k: v for k, v in step.items() if not k.startswith("model_")} if isinstance(step, dict) else step
+
+
+def _delta(walk, value, path):
+    """A piece of an answer as a function of the author's yields it: its text."""
+    return value.content or ""
+
+
+def _call(walk, value, path):
+    return {"type": "tool_call", **_called(walk, value, path)}
+
+
+def _called(walk, call, path):
+    return {"id": call.id, "name": call.name, "args": walk.plain(call.arguments, ("args", path))}
+
+
+def _tool_output(walk, value, path):
+    out = {"type": "tool_result", **_called(walk, value.tool_call, path), "id": value.id}
+    out["content"] = walk.plain(value.output, ("content", path))
+    return out
 
 
 def _final(walk, value, path):
@@ -154,6 +168,9 @@ def _action(walk, value, path):
 
 _HANDLERS = (
     ("RunResult", _result),
+    ("ChatMessageStreamDelta", _delta),
+    ("ToolCall", _call),
+    ("ToolOutput", _tool_output),
     ("FinalAnswerStep", _final),
     ("PlanningStep", _plan),
     ("ActionStep", _action),

@@ -46,3 +46,10 @@ def plain_stream(prompt: str):
     for event in talker.run(prompt, stream=True):
         if isinstance(event, ChatMessageStreamDelta) and event.content:
             yield event.content
+
+
+def steps(task: str):
+    """Yield what a run tells beside its words, as it is."""
+    for event in agent.run(task, stream=True):
+        if not isinstance(event, ChatMessageStreamDelta):
+            yield event
