@@ -124,6 +124,14 @@ class TestSmolagents(unittest.TestCase):
             self.assertEqual(mine.steps, steps)
             self.assertFalse(mine.steps is steps or (steps and mine.steps[0] is steps[0]))
 
+    def test_a_call_has_nothing_of_what_the_author_ran(self):
+        agent = Agent()
+        adapted = smolagents.ADAPTER.adapt(agent, Wanted())
+        agent.state["secret"] = 1
+        with mock.patch("runagent_shim.adapters.smolagents.fresh", wraps=smolagents.fresh) as copied:
+            adapted.fn("x")
+        self.assertEqual(copied.call_args.args[0].state, {})
+
     def test_each_run_counts_its_own_tokens(self):
         agent = Agent()
         with mock.patch("runagent_shim.usage.add") as add:

@@ -1,6 +1,7 @@
 """smolagents: agents that keep the steps of a run in themselves.
 
-Each call gets a copy with a memory of its own, beside the same model and tools.
+Each call gets a copy with a memory of its own, beside the same model and tools:
+of a copy that nobody runs, since functions of the author's may run the agent.
 """
 
 import copy
@@ -29,7 +30,7 @@ class Smolagents(Adapter):
         taken = _KEYWORDS & inspect.signature(owner.run).parameters.keys()
         binding = PromptBinding(("task",), taken)
         fn = _items if wanted.streams else _run
-        return Adapted(serving(fn, owner, name="run", binding=binding, doc=owner.description), binding, chosen=True)
+        return Adapted(serving(fn, fresh(owner), name="run", binding=binding, doc=owner.description), binding, chosen=True)
 
     def handler(self, kind):
         """Make objects of results and steps, without the messages that made them."""
