@@ -72,9 +72,11 @@ class Call:
         return max(0.0, self._limit / 1e3 - (perf_counter_ns() - self.arrived) / 1e9)
 
 
-# An entrypoint that was slow once runs on the pool for at least so many calls, and
-# for so many more after each slow one there: where every tenth call waits, it stays.
-_SLOW, _AGAIN, _SLOWEST = 8, 16, 64
+# An entrypoint that was slow once runs on the pool for at least so many calls, twice
+# as many if that was not long ago, and for so many more after each slow one there: where
+# one in fifty waits, it stays, also if many wait at once and are heard of only at their end.
+_SLOW, _AGAIN, _SLOWEST = 8, 64, 512
+_LONG_AGO_NS = 10_000_000_000
 # A call on the pool that takes less than this would have done as well inline.
 _SHORT_NS = 500_000
 
@@ -82,7 +84,7 @@ _SHORT_NS = 500_000
 class Entry:
     """An entrypoint of the agent, resolved to a function."""
 
-    __slots__ = ("tag", "file", "module", "kind", "fn", "bind", "streams", "submit", "batcher", "inline", "_make", "_binder", "_slow")
+    __slots__ = ("tag", "file", "module", "kind", "fn", "bind", "streams", "submit", "batcher", "inline", "_make", "_binder", "_slow", "_marked", "_span")
 
     def __init__(self, tag, file, module, kind, fn, make_binder):
         """make_binder() is called at the first call: an idle instance is spared the memory."""
@@ -93,7 +95,8 @@ class Entry:
         self.submit = None  # serves a call elsewhere than on the reading thread
         self.batcher = None  # gathers the calls of a batch entrypoint
         self.inline = False  # whether the reading thread serves it
-        self._slow = 0
+        self._slow = 0  # calls that the pool still serves
+        self._marked, self._span = -_LONG_AGO_NS, 0  # when mark_slow was called last, and what it set
 
     @property
     def binder(self):
@@ -108,7 +111,10 @@ class Entry:
 
     def mark_slow(self):
         """Have the next calls served on the pool: one has held up the reading thread."""
-        self._slow = _SLOW
+        now = perf_counter_ns()
+        again = now - self._marked < _LONG_AGO_NS
+        self._marked, self._span = now, min(2 * self._span, _SLOWEST) if again else _SLOW
+        self._slow = max(self._slow, self._span)
         self.inline = False
 
     def took(self, wall, busy):

@@ -1,6 +1,7 @@
 """Where the calls of an entrypoint run that is slow now and then."""
 
 import unittest
+from unittest import mock
 
 from runagent_shim.calls import Entry
 
@@ -22,10 +23,37 @@ class EntryTest(unittest.TestCase):
         self.entry.mark_slow()
         for _ in range(100):
             self.entry.took(200 * MS, MS // 10)
-        for at in range(64):
-            self.assertFalse(self.entry.inline, "after %d calls" % at)
+        self.assertEqual(self.back_after(), 512)
+
+    def back_after(self):
+        """Return after how many fast calls the reading thread serves them again."""
+        for count in range(1000):
+            if self.entry.inline:
+                return count
             self.entry.took(MS // 10, MS // 10)
-        self.assertTrue(self.entry.inline)
+        self.fail("not after 1000 fast calls")
+
+    def test_what_waits_in_waves_stays_between_them(self):
+        self.entry.mark_slow()
+        for _ in range(10):
+            for _ in range(16):
+                self.entry.took(200 * MS, MS // 10)
+            for at in range(16 * 9):
+                self.entry.took(MS // 10, MS // 10)
+                self.assertFalse(self.entry.inline, "after %d calls" % at)
+
+    def test_who_holds_the_reading_thread_up_again_stays_away_for_longer(self):
+        with mock.patch("runagent_shim.calls.perf_counter_ns") as clock:
+            clock.return_value = 0
+            spans = []
+            for _ in range(9):
+                self.entry.mark_slow()
+                spans.append(self.back_after())
+                clock.return_value += 1000 * MS
+            self.assertEqual(spans, [8, 16, 32, 64, 128, 256, 512, 512, 512])
+            clock.return_value += 10_000 * MS
+            self.entry.mark_slow()
+            self.assertEqual(self.back_after(), 8)
 
 
 if __name__ == "__main__":
