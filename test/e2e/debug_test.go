@@ -16,12 +16,24 @@ import (
 	"github.com/runagent/runagent/test/served"
 )
 
-const debugged = "def main(n: int) -> dict:\n    total = n * 2\n    return {\"total\": total}\n"
+const debugged = `def main(n: int) -> dict:
+    total = n * 2
+    return {"total": total}
+
+
+async def waits(n: int) -> dict:
+    total = n * 2
+    return {"total": total}
+`
+
+// stops are the lines of breakpoints in debugged, by entrypoint.
+var stops = map[string]float64{"main": 3, "waits": 8}
 
 var debuggedFiles = map[string]string{
 	"agent.py": debugged,
 	"runagent.config.json": `{"agent_name": "agent", "agent_id": "agent", "resources": {"timeout": "100ms"},
-		"agent_architecture": {"entrypoints": [{"tag": "main", "file": "agent.py", "module": "main"}]}}`,
+		"agent_architecture": {"entrypoints": [
+			{"tag": "main", "file": "agent.py", "module": "main"}, {"tag": "waits", "file": "agent.py", "module": "waits"}]}}`,
 }
 
 // TestServeWaitsForADebugger attaches as an editor does, stops a call at a
@@ -43,41 +55,51 @@ func TestServeWaitsForADebugger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	editor.request("setBreakpoints", map[string]any{"source": map[string]any{"path": file}, "breakpoints": []any{map[string]any{"line": 3}}})
+	editor.request("setBreakpoints", map[string]any{"source": map[string]any{"path": file}, "breakpoints": []any{
+		map[string]any{"line": stops["main"]}, map[string]any{"line": stops["waits"]},
+	}})
 	editor.waitFor("response", "setBreakpoints")
 	editor.request("configurationDone", nil)
 	a.WaitOutput("a debugger is attached")
 	a.URL = strings.TrimPrefix(a.WaitOutput(`at http://\S+:\d+`), "at ")
 
+	for tag := range stops {
+		stopsAt(t, a, editor, tag)
+	}
+}
+
+// stopsAt calls an entrypoint, finds it stopped at its line, and lets it go on.
+func stopsAt(t *testing.T, a *served.Agent, editor *editor, tag string) {
+	t.Helper()
 	answers := make(chan served.Answer, 1)
-	go func() { answers <- invoke(a) }()
+	go func() { answers <- invoke(a, tag) }()
 	stopped := editor.waitFor("event", "stopped")
 	if stopped["reason"] != "breakpoint" {
-		t.Errorf("stopped by %v", stopped["reason"])
+		t.Errorf("%s: stopped by %v", tag, stopped["reason"])
 	}
 	select {
 	case answer := <-answers:
-		t.Fatalf("the call ended at a breakpoint: %s", answer.Body)
+		t.Fatalf("%s: the call ended at a breakpoint: %s", tag, answer.Body)
 	case <-time.After(time.Second): // ten times its timeout
 	}
 	editor.request("stackTrace", map[string]any{"threadId": stopped["threadId"], "levels": 1})
 	frames, _ := editor.waitFor("response", "stackTrace")["stackFrames"].([]any)
-	if len(frames) == 0 || frames[0].(map[string]any)["name"] != "main" || frames[0].(map[string]any)["line"] != 3.0 {
-		t.Errorf("stopped at %v", frames)
+	if len(frames) == 0 || frames[0].(map[string]any)["name"] != tag || frames[0].(map[string]any)["line"] != stops[tag] {
+		t.Errorf("%s: stopped at %v", tag, frames)
 	}
 	editor.request("continue", map[string]any{"threadId": stopped["threadId"]})
 	select {
 	case answer := <-answers:
 		if string(answer.Result) != `{"total":42}` {
-			t.Errorf("got %s", answer.Body)
+			t.Errorf("%s: got %s", tag, answer.Body)
 		}
 	case <-time.After(time.Minute):
-		t.Fatal("the call did not go on")
+		t.Fatalf("%s: the call did not go on", tag)
 	}
 }
 
-func invoke(a *served.Agent) served.Answer {
-	res, err := http.Post(a.URL+"/v1/agents/agent/invoke", "application/json", strings.NewReader(served.Envelope("main", served.Input{"n": 21}))) //nolint:noctx // the test's end ends the server
+func invoke(a *served.Agent, tag string) served.Answer {
+	res, err := http.Post(a.URL+"/v1/agents/agent/invoke", "application/json", strings.NewReader(served.Envelope(tag, served.Input{"n": 21}))) //nolint:noctx // the test's end ends the server
 	if err != nil {
 		return served.Answer{Body: err.Error()}
 	}

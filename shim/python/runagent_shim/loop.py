@@ -42,7 +42,7 @@ class Loop:
         self._writer = writer
         self._answers = answers
         self._streams = streams
-        self.watch = None  # watch(loop) returns the stalls.Stalls of it
+        self.watch = _Unwatched  # watch(loop) returns the stalls.Stalls of it
         self._stalls = None
         self.on_thread = None  # on_thread(call, value) sends the items of a plain iterator
         self._inbox = deque()
@@ -233,6 +233,19 @@ class Loop:
             await self._streams.pump_async(call, value, self)
         else:
             self.on_thread(call, value)
+
+
+class _Unwatched:
+    """In the place of stalls.Stalls where nobody is told."""
+
+    def __init__(self, loop):
+        pass
+
+    def begin(self):
+        """A call begins on the loop."""
+
+    def end(self):
+        """A call has ended."""
 
 
 def _make():
