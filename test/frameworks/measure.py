@@ -1,10 +1,12 @@
 """Measures what an adapter adds to a call of a sample: measure.py SHIM TAG INPUT, in the sample's folder.
 
-Prints {"us": …}, the microseconds a call: those of binding, those by which
-encoding the framework's objects takes longer than plain data of the same, and
-those of the adapter's own code around the framework's, by a profiler, which
-makes them more. What the framework does itself is not counted, also where the
-adapter asks for it.
+Prints {"us": …}, the microseconds of a call: those of binding; those by which
+encoding the framework's objects takes longer than plain data of the same, both
+right after a call, by turns, and by the codec that an instance chooses; those
+of the adapter's own code around the framework's, and of what that calls of
+Python and the shim, by a profiler whose own time, found in the same run, is
+taken off; and those of telling the tokens. Each is a median. What the
+framework does itself is not counted, also where the adapter asks for it.
 """
 
 import asyncio
@@ -20,12 +22,15 @@ shim, tag, text = sys.argv[1:4]
 sys.path[:0] = [shim, os.getcwd()]
 
 import main as sample
-from runagent_shim import adapters, bind, codec, encode, entrypoints
+from runagent_shim import adapters, bind, calls, codec, encode, entrypoints, usage
 
-CALLS = 30
+CALLS = 120
 ADAPTERS = os.path.dirname(adapters.__file__)
+HOME = os.path.dirname(ADAPTERS)
+LIBRARY = os.path.dirname(os.__file__)
+DEEP = 8  # levels of what the adapter's code calls that are followed
 loop = asyncio.new_event_loop()
-json_codec = codec.JSONCodec()
+json_codec = codec.choose()
 
 with open("runagent.config.json") as file:
     listed = json.load(file)["agent_architecture"]["entrypoints"]
@@ -52,34 +57,87 @@ def timed(step, *args):
     return out, (time.perf_counter() - began) * 1e6
 
 
-def around(profile):
+def nothing():
+    """Stand for a function that is called."""
+
+
+def many():
+    """Call nothing often."""
+    for _ in range(20000):
+        nothing()
+
+
+def overhead():
+    """Return the seconds by which profiling makes a call longer: within what is called, and in its caller."""
+    plain = min(timed(many)[1] for _ in range(5)) / 20000e6
+    within, both = [], []
+    for _ in range(5):
+        profile = cProfile.Profile(builtins=False)
+        profile.enable()
+        _, took = timed(many)
+        profile.disable()
+        both.append(took / 20000e6 - plain)
+        within.append(next(e.inlinetime for e in profile.getstats() if e.code is nothing.__code__) / 20000)
+    inner = max(0.0, min(within) - plain)
+    return inner, max(0.0, min(both) - inner)
+
+
+def is_plain(code):
+    """Say whether code is Python's or the shim's, and no adapter's or framework's."""
+    file = getattr(code, "co_filename", "")
+    return file.startswith((HOME, LIBRARY)) and not file.startswith(ADAPTERS) and "site-packages" not in file and "asyncio" not in file
+
+
+def around(stats):
     """Return the microseconds in the adapter's own code, and in what it calls of Python and the shim."""
-    home = os.path.dirname(ADAPTERS)
-    library = os.path.dirname(os.__file__)
+    known = {entry.code: entry for entry in stats}
+
+    def below(entry, share, deep):
+        total = 0.0
+        for one in entry.calls or ():
+            if is_plain(one.code) and deep:
+                part = share * one.callcount / known[one.code].callcount
+                total += share * (one.inlinetime - one.callcount * INNER) - part * called(known[one.code]) * OUTER
+                total += below(known[one.code], part, deep - 1)
+        return total
+
     total = 0.0
-    profile.create_stats()
-    for (file, _, _), (_, _, own, _, callers) in profile.stats.items():
-        if file.startswith(ADAPTERS):
-            total += own
-        elif file.startswith((home, library)) and "site-packages" not in file and "asyncio" not in file:
-            total += sum(of[3] for caller, of in callers.items() if caller[0].startswith(ADAPTERS))
+    for entry in stats:
+        if getattr(entry.code, "co_filename", "").startswith(ADAPTERS):
+            total += entry.inlinetime - entry.callcount * INNER - called(entry) * OUTER + below(entry, 1, DEEP)
     return total * 1e6
 
 
-for _ in range(5):
-    args, kwargs = binder.bind((), json.loads(text))
-    encode.encode(call(args, kwargs), json_codec)
+def called(entry):
+    """Return how many calls an entry has made."""
+    return sum(one.callcount for one in entry.calls or ())
 
-binding, encoding = [], []
+
+INNER, OUTER = overhead()
+parts = {"bind": [], "encode": [], "plain": [], "around": [], "usage": []}
+body = b"null"
 profile = cProfile.Profile(builtins=False)
-for _ in range(CALLS):
-    (args, kwargs), took = timed(binder.bind, (), json.loads(text))
-    binding.append(took)
+for n in range(CALLS + 10):
+    keywords, same = json.loads(text), json.loads(body)
+    current = calls.Call(1, b"\0" * 24)
+    calls.CURRENT.set(current)
+    (args, keywords), binding = timed(binder.bind, (), keywords)
+    profile.clear()
     profile.enable()
-    out = call(args, kwargs)
+    out = call(args, keywords)
     profile.disable()
-    text_of, took = timed(encode.encode, out, json_codec)
-    encoding.append(took - timed(encode.encode, json.loads(text_of), json_codec)[1])
+    if n % 2:
+        body, encoding = timed(encode.encode, out, json_codec)
+    else:
+        _, encoding = timed(encode.encode, same, json_codec)
+    telling = timed(usage.metadata, current.usage)[1] if current.usage else 0
+    if n < 10:
+        continue
+    parts["encode" if n % 2 else "plain"].append(encoding)
+    parts["bind"].append(binding)
+    parts["around"].append(around(profile.getstats()))
+    parts["usage"].append(telling)
 
-parts = (statistics.median(binding), statistics.median(encoding), around(profile) / CALLS)
-print(json.dumps({"us": sum(parts), "bind": parts[0], "encode": parts[1], "around": parts[2]}))
+found = {name: statistics.median(of) for name, of in parts.items()}
+found["encode"] -= found.pop("plain")
+print("\n" + json.dumps({"us": sum(found.values()), **found}))

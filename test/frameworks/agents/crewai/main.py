@@ -72,10 +72,10 @@ def shared(prompt: str) -> str:
     return crew.kickoff(inputs={"prompt": prompt}).raw
 
 
-def plain_stream(prompt: str):
+async def plain_stream(prompt: str):
     """What the adapter streams, by hand."""
     mine = crew.copy()
     mine.stream = True
-    for chunk in mine.kickoff(inputs={"prompt": prompt}):
+    async for chunk in await mine.akickoff(inputs={"prompt": prompt}):
         if chunk.content:
             yield chunk.content
