@@ -107,8 +107,15 @@ func (p *Proposal) graphs(dir string, raw json.RawMessage, candidates []python.C
 				id, file, candidates[i].Line, name)
 			continue
 		}
-		p.add(Entrypoint{Tag: id, File: file, Module: name + ".invoke", Description: long.Description})
-		p.add(Entrypoint{Tag: id + "_stream", File: file, Module: name + ".stream", Type: agent.GenericStream, Description: long.Description})
+		tag := strings.TrimSuffix(id, "_stream") // an entrypoint of that name streams
+		if tag == "" {
+			tag = "main"
+		}
+		p.add(Entrypoint{Tag: tag, File: file, Module: name + ".invoke", Description: long.Description})
+		if tag != id {
+			p.note("graph %q is called as %q: a tag that ends in _stream is one that streams", id, p.Entrypoints[len(p.Entrypoints)-1].Tag)
+		}
+		p.add(Entrypoint{Tag: tag + "_stream", File: file, Module: name + ".stream", Type: agent.GenericStream, Description: long.Description})
 	}
 	if len(p.Entrypoints) == 0 {
 		return fault.New(fault.Validation, "%s has no graph that can be served: %s", LangGraphName, strings.Join(p.Notes, "; "))

@@ -102,6 +102,24 @@ func TestFromLangGraphTellsOfVariables(t *testing.T) {
 	}
 }
 
+// TestFromLangGraphNamesGraphsByWhatTheyDo: a tag that ends in _stream streams,
+// so a graph of such a name answers by another.
+func TestFromLangGraphNamesGraphsByWhatTheyDo(t *testing.T) {
+	t.Parallel()
+	p, err := FromLangGraph(project(t, map[string]string{"a.py": "", LangGraphName: `{"graphs": {"x_stream": "a.py:g", "x": "a.py:h", "_stream": "a.py:i"}}`}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	valid(t, p)
+	want := "main=a.py:i.invoke main_stream=a.py:i.stream x=a.py:h.invoke x_stream=a.py:h.stream x_2=a.py:g.invoke x_2_stream=a.py:g.stream"
+	if got := places(p); got != want {
+		t.Errorf("entrypoints %s, want %s", got, want)
+	}
+	if !noted(p, `graph "x_stream" is called as "x_2"`) {
+		t.Errorf("notes %q", p.Notes)
+	}
+}
+
 // TestFromLangGraphListsWhatIsNoText: one thing that can't be carried over
 // stops nothing else, and comes along as nothing else.
 func TestFromLangGraphListsWhatIsNoText(t *testing.T) {
