@@ -76,7 +76,7 @@ class Output:
 class Crew:
     def __init__(self, model=None):
         self.agents, self.manager_llm, self.stream = [thing(llm=model or Awaitable())], None, False
-        self.before_kickoff_callbacks, self.inputs, self.copies = [], None, []
+        self.before_kickoff_callbacks, self.inputs, self.copies, self.each = [], None, [], None
 
     def copy(self):
         self.copies.append(Crew(self.agents[0].llm))
@@ -93,6 +93,13 @@ class Crew:
             self.output = Output([thing(content="a", tool_call=None)])
             return self.output
         return "on %s by %s" % (inputs["topic"], threading.current_thread().name)
+
+    def kickoff_for_each(self, inputs):
+        self.each = inputs
+        return [self.copy().kickoff(one) for one in inputs]
+
+    async def kickoff_for_each_async(self, inputs):
+        return self.kickoff_for_each(inputs)
 
     async def akickoff(self, inputs):
         call = thing(tool_id="1", tool_name="add", arguments="{}", index=0)
@@ -135,6 +142,21 @@ class TestCrewAI(Case):
         self.assertEqual([made.inputs for made in crew.copies if made.inputs], [{"topic": "x"}, {"topic": "x"}])
         self.assertEqual(asyncio.run(self.call(crew.akickoff, topic="x")), "awaited")
         self.assertEqual(asyncio.run(self.call(crew, wanted=Wanted(kind="async"), topic="x")), "awaited")
+
+    def test_many_runs_have_a_crew_of_their_own(self):
+        crew = Crew()
+        crew.stream = True
+        many = [{"topic": "x"}, {"topic": "y"}]
+        for said in self.call(crew.kickoff_for_each, inputs=many), asyncio.run(self.call(crew.kickoff_for_each_async, many)):
+            self.assertRegex(" ".join(said), "^on x by .* on y by ")
+        self.assertIsNone(crew.each)
+        self.assertEqual([made.each for made in crew.copies if made.each], [many, many])
+        for given, pointer in (({"topic": "x"}, "/inputs"), ({"inputs": {}}, "/inputs"), ({"inputs": [{"topic": 1}, {}]}, "/inputs/1/topic")):
+            with self.assertRaises(Mismatch) as caught:
+                self.call(crew.kickoff_for_each, **given)
+            self.assertEqual(caught.exception.pointer, pointer)
+        schema = self.adapter.adapt(crew.kickoff_for_each, Wanted()).binding.input_schema()
+        self.assertEqual(schema["properties"]["inputs"]["items"]["required"], ["topic"])
 
     def test_inputs_come_as_keywords_or_as_one_object(self):
         crew = Crew()

@@ -5,6 +5,7 @@ run the very objects that are named. So each call gets a copy, made of a copy
 that nobody runs.
 """
 
+import inspect
 import re
 import sys
 
@@ -17,12 +18,13 @@ from .turns import turn_of
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]*")
 _KICKOFFS = (None, "kickoff", "kickoff_async", "akickoff")
+_EACH = ("kickoff_for_each", "kickoff_for_each_async", "akickoff_for_each")
 
 
 class CrewAI(Adapter):
     """Knows crews, flows and agents, and what they say."""
 
-    NAMES = "a CrewAI crew, flow or agent, crew.kickoff, or the @crew method of a @CrewBase class"
+    NAMES = "a CrewAI crew, flow or agent, crew.kickoff or crew.kickoff_for_each, or the @crew method of a @CrewBase class"
 
     def adapt(self, value, wanted):
         """Serve crews and agents on threads, on the event loop where that was asked for."""
@@ -33,6 +35,8 @@ class CrewAI(Adapter):
             owner, method = value, None
         if method == "crew" and getattr(type(owner), "is_crew_class", False):
             return _crew(value(), None, wanted, getattr(type(owner), "__doc__", None))
+        if method in _EACH and isinstance(owner, _kind("crewai.crew", "Crew")):
+            return _each(owner, method)
         if method not in _KICKOFFS:
             return None
         if isinstance(owner, _kind("crewai.crew", "Crew")):
@@ -127,20 +131,74 @@ class InputsBinding(Binding):
             kwargs = args[0]
         elif kwargs.keys() == {"inputs"}:
             kwargs, prefix = kwargs["inputs"], "/inputs"
-        if not isinstance(kwargs, dict):
-            raise Mismatch(prefix or "/0", "expected an object, the inputs")
-        missing = [name for name in self._variables if name not in kwargs]
+        self.check(kwargs, prefix, prefix or "/0")
+        return (kwargs,), {}
+
+    def check(self, inputs, prefix, whole):
+        """Raise Mismatch unless inputs are an object with all variables; prefix leads to its fields, whole to it."""
+        if not isinstance(inputs, dict):
+            raise Mismatch(whole, "expected an object, the inputs")
+        missing = [name for name in self._variables if name not in inputs]
         if missing:
             raise Mismatch(prefix + "/" + escape(missing[0]), "missing" + also(missing[1:]))
-        return (kwargs,), {}
 
     def input_schema(self):
         """Return the schema of an object with the variables."""
-        out = {"$schema": DIALECT, "type": "object"}
+        return dict({"$schema": DIALECT}, **self.fields())
+
+    def fields(self):
+        """Return the schema without its dialect."""
+        out = {"type": "object"}
         if self._variables:
             out["properties"] = {name: {} for name in self._variables}
             out["required"] = list(self._variables)
         return out
+
+
+class EachBinding(Binding):
+    """Takes a list of inputs, one for each run, as the keyword inputs or by position."""
+
+    def __init__(self, one):
+        """one is the InputsBinding of each."""
+        self._one = one
+
+    def bind(self, args, kwargs):
+        """Return ((list of inputs,), {}), raising Mismatch."""
+        if len(args) + len(kwargs) != 1 or (kwargs and "inputs" not in kwargs):
+            raise Mismatch("/inputs", "expected a list of objects, the inputs of each run, and nothing else")
+        given, place = (args[0], "/0") if args else (kwargs["inputs"], "/inputs")
+        if not isinstance(given, list):
+            raise Mismatch(place, "expected a list of objects, the inputs of each run")
+        for at, inputs in enumerate(given):
+            self._one.check(inputs, "%s/%d" % (place, at), "%s/%d" % (place, at))
+        return (given,), {}
+
+    def input_schema(self):
+        """Return the schema of an object with the list."""
+        inputs = {"type": "array", "items": self._one.fields()}
+        out = {"$schema": DIALECT, "type": "object", "properties": {"inputs": inputs}}
+        return dict(out, required=["inputs"], additionalProperties=False)
+
+    def signature(self):
+        """Return the signature as a caller sees it."""
+        return inspect.Signature([inspect.Parameter("inputs", inspect.Parameter.POSITIONAL_OR_KEYWORD)])
+
+
+def _each(named, method):
+    """Many runs by a copy: CrewAI copies the crew whose method it is, which the author's own functions may run."""
+    crew = named.copy()
+    fn = _kickoff_each if method == "kickoff_for_each" else _akickoff_each
+    return _adapted(fn, crew.copy, method, name=method, binding=EachBinding(InputsBinding(_variables(crew))))
+
+
+def _kickoff_each(make, method, inputs):
+    crew = make()
+    crew.stream = False  # the results are wanted
+    return getattr(crew, method)(inputs)
+
+
+async def _akickoff_each(make, method, inputs):
+    return await _kickoff_each(make, method, inputs)
 
 
 def _kickoff(make, inputs):
