@@ -168,11 +168,14 @@ class Root:
     name, description = "root", "Answers."
 
 
-def event(text="", partial=False, calls=(), responses=(), tokens=None):
+def event(text="", partial=False, calls=(), responses=(), tokens=None, error=None, author="root"):
     return thing(
+        branch=None,
+        error_code=error,
+        error_message=error and "no " + error,
         content=thing(parts=[thing(text=text, thought=False)]),
         partial=partial,
-        author="root",
+        author=author,
         usage_metadata=tokens,
         model_version="m",
         id="e1",
@@ -239,6 +242,43 @@ class TestADK(unittest.TestCase):
         tool = {"id": "1", "name": "add", "content": {"sum": 3}}
         self.assertEqual(found, {"type": "AgentOutput", "content": "3", "author": "root", "tool_calls": [tool]})
         add.assert_called_once_with("adk", "m", 1, 2, 3, key="e1")
+
+    def test_agents_that_speak_together_are_heard_once(self):
+        Runner.events = [event("a", True, author="x"), event("b", True, author="y"), event("a", author="x"), event("b", author="y")]
+
+        async def read():
+            return [item async for item in self.served(streams=True).fn("x")]
+
+        self.assertEqual(asyncio.run(read()), ["a", "b"])
+
+    def test_what_a_turn_takes_is_checked(self):
+        for name, wrong in (("session_id", 5), ("user_id", 7), ("state_delta", "no")):
+            with self.assertRaises(Mismatch) as caught:
+                self.served().binding.bind((), {"prompt": "x", name: wrong})
+            self.assertEqual(caught.exception.pointer, "/" + name)
+        self.assertEqual(self.served().binding.bind((), {"prompt": "x", "session_id": "s", "user_id": None}), (("x",), {"session_id": "s"}))
+
+    def test_what_a_model_refuses_is_an_error(self):
+        async def read(adapted):
+            found = []
+            try:
+                async for item in adapted.fn("x"):
+                    found.append(item)
+            except RuntimeError as error:
+                found.append(str(error))
+            return found
+
+        for said, streamed in (
+            ([event(error="SAFETY")], ["SAFETY: no SAFETY"]),
+            ([event("a", True), event(error="MAX_TOKENS"), event()], ["a", "MAX_TOKENS: no MAX_TOKENS"]),
+        ):
+            Runner.events = said
+            with self.assertRaisesRegex(RuntimeError, streamed[-1]):
+                asyncio.run(self.served().fn("x"))
+            self.assertEqual(asyncio.run(read(self.served(streams=True))), streamed)
+            self.assertEqual(Runner.made[-1].session_service.there, set())
+        Runner.events = [event(error="OTHER"), event("said after all")]
+        self.assertEqual(asyncio.run(self.served().fn("x"))["content"], "said after all")
 
     def test_words_come_once(self):
         call = thing(id="1", name="add", args={})

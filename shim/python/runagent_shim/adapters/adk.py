@@ -21,7 +21,7 @@ class ADK(Adapter):
         """Serve an agent by a runner of its own, made at its first call."""
         if not isinstance(value, _kind("google.adk.agents.base_agent", "BaseAgent")):
             return None
-        binding = PromptBinding((), ("session_id", "user_id", "state_delta"), _of_messages)
+        binding = _TurnBinding((), ("session_id", "user_id", "state_delta"), _of_messages)
         fn = serving(_items if wanted.streams else _run, _Runner(value), name=value.name, binding=binding, doc=value.description)
         return Adapted(fn, binding, chosen=True)
 
@@ -39,6 +39,18 @@ def _kind(module, name):
     return getattr(sys.modules.get(module), name, ())
 
 
+class _TurnBinding(PromptBinding):
+    """Takes what a turn takes."""
+
+    def bind(self, args, kwargs):
+        """Return ((prompt,), keywords), raising Mismatch."""
+        bound, keywords = super().bind(args, kwargs)
+        for name, kind, wanted in (("session_id", str, "a string"), ("user_id", str, "a string"), ("state_delta", dict, "an object")):
+            if keywords.get(name) is not None and not isinstance(keywords[name], kind):
+                raise Mismatch("/" + name, "expected %s" % wanted)
+        return bound, {name: value for name, value in keywords.items() if value is not None}
+
+
 def _of_messages(found):
     if len(found) != 1 or found[0]["role"] != "user":
         raise Mismatch("/messages", "expected one message of the user; what was said before is in the session: send session_id")
@@ -53,7 +65,10 @@ class _Runner:
         self._kinds = None  # of what a turn is made of, from the first turn on
 
     async def events(self, prompt, streams, session_id=None, user_id=_USER, state_delta=None):
-        """Yield the events of one turn, in the session named or in a new one."""
+        """Yield the events of one turn, in the session named or in a new one.
+
+        Raises what the model has told as its failure, if nothing was said after it.
+        """
         if self._runner is None:
             self._start()
         types, config, modes = self._kinds
@@ -70,10 +85,14 @@ class _Runner:
             state_delta=state_delta,
             run_config=config(streaming_mode=mode),
         )
+        failure = None
         try:
             async for event in turn:
                 _count(event)
+                failure = _failure(event, failure)
                 yield event
+            if failure is not None:
+                raise failure
         finally:
             await turn.aclose()
             if not kept:
@@ -105,13 +124,16 @@ async def _run(runner, prompt, **keywords):
 async def _items(runner, prompt, **keywords):
     """Yield words as they come, calls of tools and their results."""
     turn = runner.events(prompt, True, **keywords)
-    words = False
+    speaking = set()  # agents that work side by side speak at the same time
     try:
         async for event in turn:
-            text = _text(event)
-            if text and (event.partial or not words):
+            text, who = _text(event), (event.author, event.branch)
+            if text and (event.partial or who not in speaking):
                 yield text
-            words = bool(event.partial) and (words or bool(text))
+            if not event.partial:
+                speaking.discard(who)
+            elif text:
+                speaking.add(who)
             if event.partial:
                 continue
             for call in event.get_function_calls():
@@ -125,6 +147,16 @@ async def _items(runner, prompt, **keywords):
 def _text(event):
     parts = event.content.parts if event.content and event.content.parts else ()
     return "".join(part.text for part in parts if part.text and not part.thought)
+
+
+def _failure(event, before):
+    """Return what ends a turn as an error: ADK returns refusals of models, and answers that were cut, as events."""
+    if _text(event) or event.get_function_calls():
+        return None
+    if not event.error_code:
+        return before
+    code = getattr(event.error_code, "value", event.error_code)
+    return RuntimeError("%s: %s" % (code, event.error_message or "the model gave no answer"))
 
 
 def _results(event):
