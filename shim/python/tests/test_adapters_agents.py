@@ -212,11 +212,12 @@ class Agent:
     """Agno's agent."""
 
     def __init__(self, output=None, events=(), session_id=None):
+        self.stream = None
         self.session_id, self.output, self.events, self.sessions, self.closed = session_id, output, events, [], False
 
     def run(self, input, *, stream=None, stream_events=None, session_id=None, user_id=None):
         self.sessions.append(session_id)
-        return self._events() if stream else self.output
+        return self._events() if (self.stream if stream is None else stream) else self.output
 
     async def arun(self, input, **keywords):
         return self.run(input, **keywords)
@@ -254,6 +255,12 @@ class TestAgno(Case):
         fixed = Agent(thing(status="COMPLETED"), session_id="theirs")
         self.call(fixed, prompt="x")
         self.assertEqual(fixed.sessions, [None], "the author's own session is kept")
+
+    def test_an_agent_that_its_author_made_stream_answers_whole(self):
+        agent = Agent(thing(status="COMPLETED"))
+        agent.stream = True
+        self.assertIs(self.call(agent, prompt="x"), agent.output)
+        self.assertIs(asyncio.run(self.call(agent.arun, prompt="x")), agent.output)
 
     def test_a_failure_that_is_returned_is_raised(self):
         failed = thing(status=thing(value="ERROR"), content="limit reached")

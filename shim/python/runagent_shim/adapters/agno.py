@@ -74,11 +74,11 @@ def _adapted(owner, method, wanted):
 
 
 def _run(owner, keeps, prompt, **keywords):
-    return _whole(owner.run(prompt, **_session(keeps, keywords)))
+    return _whole(owner.run(prompt, stream=False, **_session(keeps, keywords)))
 
 
 async def _arun(owner, keeps, prompt, **keywords):
-    return _whole(await owner.arun(prompt, **_session(keeps, keywords)))
+    return _whole(await owner.arun(prompt, stream=False, **_session(keeps, keywords)))
 
 
 def _items(owner, keeps, prompt, **keywords):
