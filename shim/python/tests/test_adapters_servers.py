@@ -108,6 +108,14 @@ class TestAG2(unittest.TestCase):
                 for item in reading.take(thing(type=kind, content=thing(content=text)))]
         self.assertEqual(said, ["Hel", "lo", "Bye"])
 
+    def test_a_chat_that_nobody_has_waited_for_is_no_result(self):
+        walk = thing(plain=lambda value, path: value)
+        run = thing(_summary=None, _messages=[], _last_speaker=None)
+        with self.assertRaisesRegex(TypeError, r"^result\.answer: this chat is not over: call process\(\)"):
+            ag2_classic._finished(walk, run, ("answer", ("result", None)))
+        run = thing(_summary="2", _messages=[{"content": "1 + 1?"}, {"content": "2"}], _last_speaker="adder")
+        self.assertEqual(ag2_classic._finished(walk, run, ("result", None))["content"], "2")
+
 
 class MessagesResource:
     def create(self, agent_id, *, messages, max_steps=None, streaming=False, stream_tokens=False):

@@ -154,7 +154,11 @@ def _result(walk, value, path):
 
 
 def _finished(walk, value, path):
-    """A run as the result of its chat."""
+    """A run as the result of its chat, of which nothing is known until somebody has read its events."""
+    if not value._messages:
+        from ..plain import EncodeError, place
+
+        raise EncodeError("%s: this chat is not over: call process() of what agent.run(…) returned first" % place(path))
     return _chat(walk, path, value._summary, value._messages, value._last_speaker)
 
 
