@@ -95,7 +95,7 @@ class Entry:
         self.submit = None  # serves a call elsewhere than on the reading thread
         self.batcher = None  # gathers the calls of a batch entrypoint
         self.inline = False  # whether the reading thread serves it
-        self._slow = 0  # calls that the pool still serves
+        self._slow = 0  # calls that the pool still serves; less is none
         self._marked, self._span = -_LONG_AGO_NS, 0  # when mark_slow was called last, and what it set
 
     @property
@@ -114,16 +114,16 @@ class Entry:
         now = perf_counter_ns()
         again = now - self._marked < _LONG_AGO_NS
         self._marked, self._span = now, min(2 * self._span, _SLOWEST) if again else _SLOW
+        self.inline = False  # first: calls that end meanwhile may set it again
         self._slow = max(self._slow, self._span)
-        self.inline = False
 
     def took(self, wall, busy):
         """Learn how long a call on the pool took, in all and on the processor, in nanoseconds."""
-        if self._slow == 0:
+        if self._slow <= 0:
             return
         # Where the processor was busy with others, wall time says nothing.
         if wall < _SHORT_NS:
-            self._slow -= 1
-            self.inline = self._slow == 0
+            self._slow -= 1  # below 0 where calls end at once, on threads that are not in turn
+            self.inline = self._slow <= 0
         elif busy > _SHORT_NS or wall > 4 * _SHORT_NS:
             self._slow = min(self._slow + _AGAIN, _SLOWEST)

@@ -42,6 +42,40 @@ class EntryTest(unittest.TestCase):
                 self.entry.took(MS // 10, MS // 10)
                 self.assertFalse(self.entry.inline, "after %d calls" % at)
 
+    def test_calls_that_end_at_once_count_each_other_out(self):
+        took = self.entry.took
+
+        class Ending(int):
+            """How long a call took that is judged while another one ends."""
+
+            def __lt__(self, other):
+                took(MS // 10, MS // 10)
+                return int(self) < other
+
+        self.entry.mark_slow()
+        for _ in range(7):
+            took(MS // 10, MS // 10)
+        self.assertFalse(self.entry.inline)
+        took(Ending(MS // 10), MS // 10)
+        self.assertEqual(self.back_after(), 0)
+
+    def test_a_call_that_ends_while_it_is_marked_does_not_keep_it_away(self):
+        class Marked(Entry):
+            """Its calls end as soon as some are to be served on the pool."""
+
+            __slots__ = ()
+
+            def __setattr__(self, name, value):
+                super().__setattr__(name, value)
+                if name == "_slow" and value == 8:
+                    for _ in range(8):
+                        self.took(MS // 10, MS // 10)
+
+        entry = Marked("main", "agent.py", "main", "generic", print, None)
+        entry.inline = True
+        entry.mark_slow()
+        self.assertTrue(entry.inline)
+
     def test_who_holds_the_reading_thread_up_again_stays_away_for_longer(self):
         with mock.patch("runagent_shim.calls.perf_counter_ns") as clock:
             clock.return_value = 0
