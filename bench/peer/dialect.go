@@ -80,32 +80,63 @@ func holds(body, want []byte) bool {
 	return bytes.Contains(body, want)
 }
 
-// containsInOrder checks that an answer holds all items, each after the other.
+// containsInOrder checks that an answer holds all items, each after the other,
+// and none beside them.
 func containsInOrder(items []string) func([]byte) error {
-	compact, wide := make([][]byte, len(items)), make([][]byte, len(items))
-	for i, item := range items {
-		compact[i], wide[i] = []byte(item), []byte(spaced(item))
-	}
+	compact, wide := newSeries(items, func(item string) string { return item }), newSeries(items, spaced)
 	return func(body []byte) error {
-		if inOrder(body, compact) == len(items) || inOrder(body, wide) == len(items) {
+		one, other := compact.in(body), wide.in(body)
+		if one == len(items) || other == len(items) {
 			return nil
 		}
-		missing := max(inOrder(body, compact), inOrder(body, wide))
-		return fmt.Errorf("item %d, %s, is missing or out of order: %.300s", missing, items[missing], body)
+		n := max(one, other)
+		return fmt.Errorf("item %d, %s, is missing, out of order or followed by one too many: %.300s", n, items[n], body)
 	}
 }
 
-// inOrder returns how many of the items come one after the other in body.
-func inOrder(body []byte, items [][]byte) int {
-	for n, item := range items {
+// series is the items of a stream as one server writes them.
+type series struct {
+	items [][]byte
+	// mark is what all begin with; empty for fewer than two.
+	mark []byte
+}
+
+func newSeries(items []string, write func(string) string) series {
+	var s series
+	for _, item := range items {
+		s.items = append(s.items, []byte(write(item)))
+	}
+	if len(items) > 1 {
+		first, second, n := s.items[0], s.items[1], 0
+		for n < min(len(first), len(second)) && first[n] == second[n] {
+			n++
+		}
+		s.mark = first[:n]
+	}
+	return s
+}
+
+// in returns how many of the items come one after the other in body, with no
+// other item before the next or the end.
+func (s series) in(body []byte) int {
+	for n, item := range s.items {
 		at := bytes.Index(body, item)
 		if at < 0 {
 			return n
 		}
+		if s.marked(body[:at]) {
+			return max(n-1, 0)
+		}
 		body = body[at+len(item):]
 	}
-	return len(items)
+	if s.marked(body) {
+		return len(s.items) - 1
+	}
+	return len(s.items)
 }
+
+// marked reports whether text holds what may be an item.
+func (s series) marked(text []byte) bool { return len(s.mark) > 0 && bytes.Contains(text, s.mark) }
 
 // spaced writes compact JSON as Python's json does: a space after each colon
 // and comma. Escaped quotes, as of JSON inside JSON, count as quotes.
