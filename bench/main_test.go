@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -130,5 +132,45 @@ func TestAFailedRowIsLeftAlone(t *testing.T) {
 	})
 	if !r.failed(w, row) {
 		t.Error("it would be measured again")
+	}
+}
+
+// TestServersOfTheirOwnLeaveNothing: a run starts more than a hundred servers.
+func TestServersOfTheirOwnLeaveNothing(t *testing.T) {
+	t.Parallel()
+	bench, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &runner{bench: bench, cache: t.TempDir(), talk: io.Discard}
+	run := filepath.Join(r.cache, "run")
+	if err := os.Mkdir(run, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		args   []string
+		starts bool
+	}{
+		"good": {[]string{"python3", "-m", "http.server", "--bind", "127.0.0.1"}, true},
+		"bad":  {[]string{"false"}, false},
+	} {
+		row := &peer.Row{Name: name, Ready: "/", Command: func(p peer.Place) peer.Command {
+			return peer.Command{Args: append(slices.Clone(c.args), strconv.Itoa(p.Port))}
+		}}
+		started := false
+		w := &trial.Workload{Name: "start", Solo: func(_ context.Context, launch trial.Launch, _ time.Duration) (trial.Metrics, error) {
+			s, err := launch()
+			if err != nil {
+				return nil, err
+			}
+			started = true
+			s.Stop()
+			return nil, nil
+		}}
+		got := r.soloMeasure(w)(t.Context(), row, 0)
+		left, err := os.ReadDir(run)
+		if started != c.starts || err != nil || len(left) > 0 {
+			t.Errorf("%s: started %v (%v), and leaves %v, %v", name, started, got.err, left, err)
+		}
 	}
 }

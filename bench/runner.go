@@ -99,7 +99,19 @@ type measure func(ctx context.Context, row *peer.Row, window time.Duration) meas
 
 func (r *runner) soloMeasure(w *trial.Workload) measure {
 	return func(ctx context.Context, row *peer.Row, window time.Duration) measured {
-		m, err := w.Solo(ctx, func() (*peer.Server, error) { return r.start(w, row) }, window)
+		var scratch []string
+		defer func() {
+			for _, dir := range scratch {
+				os.RemoveAll(dir)
+			}
+		}()
+		m, err := w.Solo(ctx, func() (*peer.Server, error) {
+			s, err := r.start(w, row)
+			if err == nil {
+				scratch = append(scratch, s.Scratch)
+			}
+			return s, err
+		}, window)
 		return measured{m, err}
 	}
 }
@@ -207,7 +219,11 @@ func (r *runner) start(w *trial.Workload, row *peer.Row) (*peer.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a scratch folder: %w", err)
 	}
-	return peer.Start(row, peer.Place{
+	s, err := peer.Start(row, peer.Place{
 		Bench: r.bench, Bin: r.bin, Env: r.envs[row.Env], Scratch: scratch, Workload: w.Name,
 	})
+	if err != nil {
+		os.RemoveAll(scratch)
+	}
+	return s, err
 }
