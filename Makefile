@@ -94,7 +94,7 @@ $(LINTER_STAMP):
 bench: uv ## measure beside other servers, short (6 to 9 minutes)
 	@$(GO) run ./bench $(ARGS)
 
-bench-full: uv ## measure beside all servers, all workloads (about 25 minutes)
+bench-full: uv ## measure beside all servers, all workloads (about 20 minutes)
 	@$(GO) run ./bench -set full $(ARGS)
 
 bench-check: uv ## fail when a ratio fell by more than a quarter below bench/floors.json

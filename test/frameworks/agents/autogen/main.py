@@ -11,6 +11,7 @@ from probe import identity
 model = OpenAIChatCompletionClient(
     model="fake-small",
     max_retries=0,
+    timeout=60,
     include_name_in_message=False,
     stream_options={"include_usage": True},
     model_info={
