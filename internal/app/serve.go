@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"sync"
 	"syscall"
@@ -25,7 +24,6 @@ import (
 	"github.com/runagent/runagent/internal/invocation"
 	"github.com/runagent/runagent/internal/server"
 	"github.com/runagent/runagent/internal/store"
-	"github.com/runagent/runagent/internal/unload"
 	"github.com/runagent/runagent/internal/watch"
 	"github.com/runagent/runagent/shim"
 )
@@ -109,7 +107,6 @@ func (s *service) prepare(ctx context.Context) (*deploy.Revision, error) {
 	})
 	s.background("records", s.history.Run)
 	s.background("pace of garbage collection", garbage.Pace)
-	s.background("end of the start", unload.AfterStart)
 	if err := s.makeEngine(s.history); err != nil {
 		return nil, err
 	}
@@ -293,7 +290,6 @@ func (s *service) run(ctx context.Context, rev *deploy.Revision) error {
 		Python: rev.Environment.Version, Environment: rev.Environment.Dir, Took: time.Since(s.began),
 	})
 	s.background("collection of environments", s.engine.CollectEnvironments)
-	debug.FreeOSMemory() // starting took more than serving needs
 	if s.watcher == nil {
 		<-ctx.Done()
 		return nil

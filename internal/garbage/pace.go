@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
+
+	"github.com/runagent/runagent/internal/unload"
 )
 
 const (
@@ -26,17 +28,22 @@ const (
 // server that answers thousands of short calls a second makes little garbage
 // with each, and would look through its heap many times a second for it. It
 // returns when ctx ends. Where the environment says what is wanted (GOGC), that
-// holds. What a load took is given back to the system when it is over. One Pace
-// is enough for a process.
-func Pace(ctx context.Context) error {
-	if percent() != usual {
-		return nil
+// holds. What the start or a load took is given back to the system when it is
+// over, the pages of the program's own file included. One Pace is enough for a
+// process.
+func Pace(ctx context.Context) error { return pace(ctx, unload.Pages) }
+
+// pace is Pace, where letGo lets go of the program's pages.
+func pace(ctx context.Context, letGo func() error) error {
+	ours := percent() == usual
+	if ours {
+		defer debug.SetGCPercent(usual)
 	}
-	defer debug.SetGCPercent(usual)
 	cycles := make(chan struct{}, 1)
 	follow(ctx, cycles)
 	over := time.NewTimer(calm)
-	over.Stop()
+	defer over.Stop()
+	loaded := true // by the start
 	var lately time.Time
 	for {
 		select {
@@ -45,17 +52,22 @@ func Pace(ctx context.Context) error {
 		case <-cycles:
 			now := time.Now()
 			if now.Sub(lately) < busy {
-				debug.SetGCPercent(allowed(read("/gc/heap/live:bytes")))
-				over.Reset(calm)
+				loaded = true
+				if ours {
+					debug.SetGCPercent(allowed(read("/gc/heap/live:bytes")))
+				}
 			}
 			lately = now
+			over.Reset(calm)
 		case <-over.C:
-			if since := time.Since(lately); since < calm {
-				over.Reset(calm - since)
-			} else {
-				debug.SetGCPercent(usual)
-				debug.FreeOSMemory() // what the load took, the next one may take a while to come
+			if loaded {
+				loaded = false
+				if ours {
+					debug.SetGCPercent(usual)
+				}
+				debug.FreeOSMemory()
 			}
+			_ = letGo() // nothing depends on it; a collection looks things up in them
 		}
 	}
 }

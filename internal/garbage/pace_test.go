@@ -2,6 +2,7 @@ package garbage
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -34,6 +35,30 @@ func TestPaceFollowsTheLoad(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Errorf("Pace = %v", err)
+	}
+}
+
+// Not parallel: the pace is the process's.
+func TestCalmLetsGoOfTheProgramsPages(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	calmed := make(chan struct{})
+	done := make(chan error, 1)
+	go func() {
+		done <- pace(ctx, func() error { calmed <- struct{}{}; return nil })
+	}()
+	<-calmed // the start is over
+	runtime.GC()
+	<-calmed // and so is what a collection has looked up
+	cancel()
+	for {
+		select {
+		case <-calmed: // another test's collection
+		case err := <-done:
+			if err != nil {
+				t.Errorf("pace = %v", err)
+			}
+			return
+		}
 	}
 }
 

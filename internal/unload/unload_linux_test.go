@@ -1,13 +1,10 @@
 package unload
 
 import (
-	"context"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 )
 
 const smaps = `00400000-01018000 r-xp 00000000 fe:00 5931 /opt/run agent
@@ -54,16 +51,4 @@ func TestPagesAreLetGoOfAndComeBack(t *testing.T) {
 	if _, err := os.ReadFile("/proc/self/smaps"); err != nil {
 		t.Error(err)
 	}
-}
-
-func TestAfterStartEndsWithItsContext(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), after/2)
-		defer cancel()
-		began := time.Now()
-		if err := AfterStart(ctx); err != nil || time.Since(began) != after/2 {
-			t.Errorf("AfterStart = %v after %v", err, time.Since(began))
-		}
-	})
 }

@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,7 +39,6 @@ import (
 	"github.com/runagent/runagent/internal/store"
 	"github.com/runagent/runagent/internal/store/state"
 	"github.com/runagent/runagent/internal/telemetry"
-	"github.com/runagent/runagent/internal/unload"
 	"github.com/runagent/runagent/shim"
 )
 
@@ -279,7 +277,6 @@ func (s *service) open(ctx context.Context) (err error) {
 	s.own(func(context.Context) { s.note("records not closed", s.history.Close()) })
 	s.background("records", s.history.Run)
 	s.background("pace of garbage collection", garbage.Pace)
-	s.background("end of the start", unload.AfterStart)
 	if n, err := s.state.SettleInterrupted(ctx); err != nil {
 		return err
 	} else if n > 0 {
@@ -380,7 +377,6 @@ func (s *service) run(ctx context.Context, live []*deploy.Revision) error {
 	})
 	s.background("waking", func(ctx context.Context) error { return s.wakeFirst(ctx, live) })
 	s.o.Console.OnReady("http://"+s.listener.Addr().String(), len(live), time.Since(s.began))
-	debug.FreeOSMemory() // starting took more than serving needs
 	s.note("no process can take over", s.place.Hold())
 	for {
 		select {

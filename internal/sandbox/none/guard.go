@@ -3,6 +3,7 @@
 package none
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,14 +12,13 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/runagent/runagent/internal/garbage"
 	"github.com/runagent/runagent/internal/offspring"
-	"github.com/runagent/runagent/internal/unload"
 )
 
 // guardCommand is the hidden command under which a program runs as a guard.
@@ -61,8 +61,7 @@ func runGuard(fd int) error {
 	// Caught, not ignored: that would pass on to what is started.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	// What the program's packages took to set up: the guard needs little of it.
-	_ = unload.Pages()
-	debug.FreeOSMemory()
+	go func() { _ = garbage.Pace(context.Background()) }()
 	g := &guard{conn: conn, orders: make(chan delivery), gone: make(chan struct{})}
 	go g.receive()
 	g.loop()
