@@ -68,6 +68,22 @@ class TestPromptBinding(unittest.TestCase):
         whole = PromptBinding(("messages",), takes=None)
         self.assertEqual(whole.bind((), {"messages": ["as", "it", "is"]}), ((["as", "it", "is"],), {}))
 
+    def test_keywords_may_have_types(self):
+        kinds = {"state": "object", "turns": "integer", "who": "string", "said": "array", "add": "boolean", "any": None}
+        binding = PromptBinding(("task",), kinds)
+        good = {"state": {}, "turns": 3, "who": "me", "said": [], "add": True, "any": {1}}
+        for given in (good, dict.fromkeys(kinds)):
+            self.assertEqual(binding.bind(["do"], dict(given)), (("do",), given))
+        wrong = (("state", "no", "an object, got a string"), ("turns", "3", "an integer, got a string"))
+        wrong += (("turns", True, "an integer, got a boolean"), ("turns", 2.5, "an integer, got a number"))
+        wrong += (("who", 5, "a string, got a number"), ("said", {}, "a list, got an object"), ("add", 1, "a boolean, got a number"))
+        for name, value, words in wrong:
+            with self.assertRaises(Mismatch) as caught:
+                binding.bind(["do"], {name: value})
+            self.assertEqual((caught.exception.pointer, caught.exception.message), ("/" + name, "expected " + words))
+        shown = binding.input_schema()["properties"]
+        self.assertEqual((shown["turns"], shown["any"]), ({"type": ["integer", "null"]}, {}))
+
     def test_the_schema_says_the_same(self):
         found = self.binding.input_schema()
         self.assertEqual(sorted(found["properties"]), ["limit", "messages", "prompt", "task"])

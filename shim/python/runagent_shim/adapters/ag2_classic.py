@@ -27,7 +27,7 @@ class AG2Classic(Adapter):
             return None
         if not hasattr(owner, "a_run"):  # of before AG2, when agents could only chat
             return None
-        binding = PromptBinding(("message",), ("max_turns",))
+        binding = PromptBinding(("message",), {"max_turns": "integer"})
         if method == "a_run" or (method is None and wanted.kind == "async"):
             fn = _aitems if wanted.streams else _arun
         else:

@@ -12,18 +12,16 @@ from .. import usage
 from .adapter import Adapted, Adapter
 from .prompts import PromptBinding, serving
 
-_KEYWORDS = frozenset(
-    (
-        "user_id",
-        "session_id",
-        "session_state",
-        "dependencies",
-        "metadata",
-        "knowledge_filters",
-        "add_history_to_context",
-        "additional_data",
-    )
-)
+_KEYWORDS = {
+    "user_id": "string",
+    "session_id": "string",
+    "session_state": "object",
+    "dependencies": "object",
+    "metadata": "object",
+    "knowledge_filters": None,
+    "add_history_to_context": "boolean",
+    "additional_data": "object",
+}
 
 
 class Agno(Adapter):
@@ -62,7 +60,7 @@ def _runners():
 
 
 def _adapted(owner, method, wanted):
-    taken = _KEYWORDS & inspect.signature(owner.run).parameters.keys()
+    taken = {name: _KEYWORDS[name] for name in _KEYWORDS.keys() & inspect.signature(owner.run).parameters.keys()}
     binding = PromptBinding(("input",), taken, lambda found: (found, {}), takes=None)
     if wanted.streams:
         fn = _aitems if method == "arun" or wanted.kind == "async" else _items

@@ -39,7 +39,7 @@ class Letta(Adapter):
         found = hints.signature(value)
         taken = set() if found is None else set(found.parameters)
         whose = next(name for name in ("agent_id", "conversation_id") if name in taken)
-        keywords = {whose} | (_KEYWORDS & taken)
+        keywords = {whose: "string", **{name: _KEYWORDS[name] for name in _KEYWORDS.keys() & taken}}
         binding = _Sending(whose, keywords)
         send = owner.create
         if type(owner).__name__.startswith("Async"):
@@ -72,7 +72,14 @@ class Letta(Adapter):
 
 
 ADAPTER = Letta()
-_KEYWORDS = frozenset(("max_steps", "override_model", "override_system", "client_tools", "include_return_message_types", "enable_thinking"))
+_KEYWORDS = {
+    "max_steps": "integer",
+    "override_model": "string",
+    "override_system": "string",
+    "client_tools": "array",
+    "include_return_message_types": "array",
+    "enable_thinking": None,  # a string that reads as true or false
+}
 _DOC = "Send messages to an agent of a Letta server."
 
 

@@ -105,7 +105,9 @@ def _of_messages(found):
     return found[-1]["content"], {"chat_history": found[:-1]}
 
 
-_AGENT_INPUT = PromptBinding(("user_msg",), ("chat_history", "max_iterations", "early_stopping_method"), _of_messages)
+_AGENT_INPUT = PromptBinding(
+    ("user_msg",), {"chat_history": "array", "max_iterations": "integer", "early_stopping_method": "string"}, _of_messages
+)
 
 
 class WorkflowBinding(Binding):
@@ -229,7 +231,7 @@ def _chat_engine(engine, method, wanted):
     """Each call starts from the memory that the engine had at the start."""
     if method not in (None, "chat", "achat", "stream_chat", "astream_chat"):
         return None
-    binding = PromptBinding(("message",), ("chat_history",), _of_messages)
+    binding = PromptBinding(("message",), {"chat_history": "array"}, _of_messages)
     try:
         _fresh(engine)
         turn, copied = NoTurn(), _fresh

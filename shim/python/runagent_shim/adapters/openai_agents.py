@@ -54,7 +54,7 @@ class OpenAIAgents(Adapter):
 
 
 ADAPTER = OpenAIAgents()
-_OPTIONS = ("context", "max_turns", "previous_response_id", "conversation_id")
+_OPTIONS = {"context": None, "max_turns": "integer", "previous_response_id": "string", "conversation_id": "string"}
 _BINDING = PromptBinding(("input", "query", "question"), _OPTIONS, lambda given: (given, {}), takes=None)
 
 

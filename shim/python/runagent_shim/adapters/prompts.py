@@ -14,14 +14,16 @@ class PromptBinding(Binding):
     """Binds one prompt, by position or by one of its names, and the call's keywords.
 
     names: what the prompt may be called; "prompt" is one of them always.
-    keywords: what else is taken, handed on as it is. of_messages: makes
-    (prompt, keywords) of "messages", a checked list; None: there is no such
-    input. takes: the JSON Schema type of the prompt, None where anything will do.
+    keywords: what else is taken, handed on as it is; as a dict each with its
+    JSON Schema type, None where anything will do, and null is always taken.
+    of_messages: makes (prompt, keywords) of "messages", a checked list; None:
+    there is no such input. takes: the type of the prompt, as of keywords.
     """
 
     def __init__(self, names=(), keywords=(), of_messages=None, takes="string"):
         self._names = tuple(dict.fromkeys((*names, "prompt")))
         self._keywords = tuple(sorted(set(keywords) - set(self._names)))
+        self._types = dict(keywords) if isinstance(keywords, dict) else {}
         self._of_messages = of_messages
         self._takes = takes
         self._ways = self._names + (("messages",) if of_messages else ())
@@ -31,9 +33,12 @@ class PromptBinding(Binding):
         """Return ((prompt,), keywords), raising Mismatch."""
         if len(args) > 1:
             raise Mismatch("/1", "there is one position, the prompt")
-        for name in kwargs:
+        for name, value in kwargs.items():
             if name not in self._known:
                 raise Mismatch("/" + escape(name), "no such input" + self._instead(name))
+            wanted = self._types.get(name)
+            if wanted and value is not None and not _is(value, wanted):
+                raise Mismatch("/" + escape(name), "expected %s, got %s" % (_WORDS[wanted], _kind(value)))
         given = [name for name in self._ways if name in kwargs]
         if len(given) + len(args) != 1:
             raise self._not_one(args, given)
@@ -51,7 +56,9 @@ class PromptBinding(Binding):
         properties = {name: dict(prompt) for name in self._names}
         if self._of_messages:
             properties["messages"] = MESSAGES
-        properties.update((name, {}) for name in self._keywords)
+        for name in self._keywords:
+            wanted = self._types.get(name)
+            properties[name] = {"type": [wanted, "null"]} if wanted else {}
         return {
             "$schema": DIALECT,
             "type": "object",
@@ -116,10 +123,19 @@ def messages(value, pointer):
     return value
 
 
+_TYPES = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
+_WORDS = {"string": "a string", "integer": "an integer", "boolean": "a boolean", "array": "a list", "object": "an object"}
+
+
+def _is(value, wanted):
+    return isinstance(value, _TYPES[wanted]) and (wanted != "integer" or not isinstance(value, bool))
+
+
 def _kind(value):
     if value is None:
         return "null"
-    for kind, name in ((bool, "a boolean"), ((int, float), "a number"), (list, "a list"), (dict, "an object")):
+    kinds = ((bool, "a boolean"), ((int, float), "a number"), (str, "a string"), (list, "a list"), (dict, "an object"))
+    for kind, name in kinds:
         if isinstance(value, kind):
             return name
     return type(value).__name__

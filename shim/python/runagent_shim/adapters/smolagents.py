@@ -12,7 +12,7 @@ from .. import usage
 from .adapter import Adapted, Adapter
 from .prompts import PromptBinding, serving
 
-_KEYWORDS = frozenset(("additional_args", "max_steps"))
+_KEYWORDS = {"additional_args": "object", "max_steps": "integer"}
 
 
 class Smolagents(Adapter):
@@ -27,7 +27,7 @@ class Smolagents(Adapter):
             owner, method = value, None
         if method not in (None, "run") or not isinstance(owner, _kind("smolagents.agents", "MultiStepAgent")):
             return None
-        taken = _KEYWORDS & inspect.signature(owner.run).parameters.keys()
+        taken = {name: _KEYWORDS[name] for name in _KEYWORDS.keys() & inspect.signature(owner.run).parameters.keys()}
         binding = PromptBinding(("task",), taken)
         fn = _items if wanted.streams else _run
         return Adapted(serving(fn, fresh(owner), name="run", binding=binding, doc=owner.description), binding, chosen=True)
