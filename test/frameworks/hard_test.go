@@ -54,6 +54,7 @@ var others = map[string][]struct {
 	"ag2": {
 		{"object", served.Input{"prompt": `use add {"a": 2, "b": 3}`}, "tool_calls.0.args.b", 3.0},
 		{"object", served.Input{"prompt": `use add {"a": 2, "b": 3}`}, "tool_calls.0.content", 5.0},
+		{"found", served.Input{"prompt": "Rome"}, "content.city", "You said: Rome"},
 		{"object", served.Input{"messages": []any{
 			map[string]any{"role": "user", "content": "one"}, map[string]any{"role": "assistant", "content": "I heard one"},
 			map[string]any{"role": "user", "content": "two"},

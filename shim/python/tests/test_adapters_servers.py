@@ -66,6 +66,52 @@ class UsageEvent(Event):
     pass
 
 
+class Called(Event):
+    pass
+
+
+class Result(Event):
+    pass
+
+
+class Answered(Event):
+    pass
+
+
+class Asked(Event):
+    pass
+
+
+class Silent(Event):
+    pass
+
+
+class Noted:
+    def subscribe(self, note):
+        self.note = note
+
+
+class Turn:
+    """A turn that tells of the events given."""
+
+    def __init__(self, stream, told):
+        self.stream, self.told = stream, told
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        pass
+
+    async def result(self):
+        for event in self.told:
+            await self.stream.note(event)
+        return self
+
+    async def content(self):
+        return "done"
+
+
 class Agent:
     pass
 
@@ -97,6 +143,34 @@ class TestAG2(unittest.TestCase):
 
     def test_arguments_that_are_no_json_stay_text(self):
         self.assertEqual(ag2._call(thing(id="1", name="add", arguments="{oops")), {"id": "1", "name": "add", "args": "{oops"})
+
+    def test_an_error_of_a_tool_is_told_without_its_traceback(self):
+        text = thing(content="Traceback (most recent call last): …")
+        event = thing(parent_id="1", name="add", error=ValueError("too many"), result=thing(parts=[text]))
+        self.assertEqual(ag2._result(event), {"id": "1", "name": "add", "content": "ValueError: too many", "is_error": True})
+
+    def test_calls_stand_in_the_order_in_which_they_were_asked_for(self):
+        first, second = Called(id="1", name="add", arguments="{}"), Called(id="2", name="sub", arguments="{}")
+        told = [Answered(tool_calls=thing(calls=[first, second])), second, Result(parent_id="2", name="sub", result=thing(parts=[2]))]
+        told += [first, Result(parent_id="1", name="add", result=thing(parts=[thing(content="1")]))]
+        events = {"ToolCallEvent": Called, "ToolResultEvent": Result, "ModelResponse": Answered}
+        put_modules(self, {"ag2.events": events, "ag2.stream": {"MemoryStream": Noted}})
+        found = asyncio.run(ag2._run(thing(run=lambda prompt, stream, variables: Turn(stream, told)), "do"))
+        self.assertEqual([(call["id"], call["content"]) for call in found["tool_calls"]], [("1", "1"), ("2", 2)])
+
+    def test_history_tells_what_was_asked_and_called(self):
+        kinds = ("ModelMessageChunk", "ToolCallEvent", "ToolResultEvent", "ModelRequest")
+        put_modules(self, {"ag2.events": dict(zip(kinds, (Silent, Called, Result, Asked)))})
+        walk = thing(plain=lambda value, path: value)
+        call, result = Called(), Result()
+        for event, want in (
+            (Asked(parts=[thing(content="hi")]), {"type": "Asked", "content": "hi"}),
+            (Answered(tool_calls=thing(calls=[call])), {"type": "Answered", "tool_calls": [call]}),
+            (Answered(content="hello", tool_calls=thing(calls=[])), {"type": "Answered", "content": "hello"}),
+            (Event(calls=[call]), {"type": "Event", "tool_calls": [call]}),
+            (Event(results=[result]), {"type": "Event", "results": [result]}),
+        ):
+            self.assertEqual(ag2._event(walk, event, None), want)
 
     def test_an_agent_of_before_runs_is_left_alone(self):
         put_modules(self, {"autogen.agentchat.conversable_agent": {"ConversableAgent": Agent}})

@@ -28,7 +28,7 @@ class AG2(Adapter):
             owner, method = value, None
         if method not in (None, "ask", "run") or not isinstance(owner, _kind("ag2.agent", "Agent")):
             return None
-        binding = PromptBinding(("message",), ("variables",), _of_messages)
+        binding = PromptBinding(("message",), {"variables": "object"}, _of_messages)
         fn = _items if wanted.streams else _run
         return Adapted(serving(fn, owner, name=method or "ask", binding=binding), binding, chosen=True)
 
@@ -102,8 +102,10 @@ async def _run(agent, prompt, said=(), variables=None):
     events, calls = sys.modules["ag2.events"], {}
 
     async def note(event):
-        if isinstance(event, events.ToolCallEvent):
-            calls[event.id] = _call(event)
+        if isinstance(event, events.ModelResponse):  # tools that run at once tell of themselves in any order
+            calls.update((one.id, _call(one)) for one in event.tool_calls.calls)
+        elif isinstance(event, events.ToolCallEvent):
+            calls.setdefault(event.id, {}).update(_call(event))
         elif isinstance(event, events.ToolResultEvent):
             calls.setdefault(event.parent_id, {}).update(_result(event))
 
@@ -157,14 +159,38 @@ def _call(event):
 
 
 def _result(event):
-    parts = [getattr(part, "content", getattr(part, "data", part)) for part in event.result.parts]
     error = getattr(event, "error", None)
-    content = str(error) if error is not None and not parts else parts[0] if len(parts) == 1 else parts
+    # The model is told of an error with all of its traceback; a caller has nothing of that.
+    content = _content(event.result.parts) if error is None else "%s: %s" % (type(error).__name__, error)
     return {"id": event.parent_id, "name": event.name, "content": content, "is_error": error is not None}
 
 
+def _content(parts):
+    found = [getattr(part, "content", getattr(part, "data", part)) for part in parts]
+    return found[0] if len(found) == 1 else found
+
+
 def _reply(walk, value, path):
-    return walk.plain({"type": "AgentReply", "content": value.body}, path)
+    return walk.plain({"type": "AgentReply", "content": _shaped(value)}, path)
+
+
+def _shaped(reply):
+    """Return the content as the agent's response_schema has it, or the text where that is not of the schema.
+
+    A schema that is a function of the author's is not called: the author may have done so.
+    """
+    if not isinstance(getattr(reply, "_AgentReply__schema", None), _kind("ag2.response", "ResponseSchema")):
+        return reply.body
+    reading = reply.content()
+    try:
+        reading.send(None)  # it waits for nothing
+    except StopIteration as done:
+        return done.value
+    except ValueError:
+        pass
+    finally:
+        reading.close()
+    return reply.body
 
 
 def _event(walk, value, path):
@@ -181,4 +207,9 @@ def _event(walk, value, path):
         field = getattr(value, name, None)
         if field is not None:
             out[name] = str(field) if isinstance(field, BaseException) else field
+    if isinstance(value, events.ModelRequest):
+        out["content"] = _content(value.parts)
+    calls = getattr(getattr(value, "tool_calls", value), "calls", None) or getattr(value, "results", None)
+    if isinstance(calls, list):
+        out["results" if hasattr(value, "results") else "tool_calls"] = calls
     return walk.plain(out, path)

@@ -5,6 +5,7 @@ import asyncio
 from ag2 import Agent
 from ag2.config import OpenAIConfig
 from ag2.events import ModelMessageChunk
+from pydantic import BaseModel
 
 from probe import identity
 
@@ -18,6 +19,13 @@ config = OpenAIConfig(model="fake-small", max_retries=0, streaming=True)
 agent = Agent("adder", "Be brief.", config=config, tools=[add])
 
 
+class Place(BaseModel):
+    city: str
+
+
+finder = Agent("finder", config=config, response_schema=Place)
+
+
 async def main(prompt: str) -> dict:
     """Answer with the model, and say which instance it was."""
     reply = await agent.ask(prompt)
@@ -27,6 +35,11 @@ async def main(prompt: str) -> dict:
 async def later(prompt: str):
     """Return the agent's reply as it is."""
     return await agent.ask(prompt)
+
+
+async def found(prompt: str):
+    """Return a reply that has a schema."""
+    return await finder.ask(prompt)
 
 
 async def plain_stream(prompt: str):
