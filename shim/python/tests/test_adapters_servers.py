@@ -228,6 +228,24 @@ class TestLetta(unittest.TestCase):
         self.assertFalse(letta._tells(thing(message_type="ping")))
 
 
+    def test_calls_at_once_and_their_results_are_all_told(self):
+        calls = [thing(tool_call_id=n, name="add", arguments="{}") for n in "ab"]
+        results = [thing(tool_call_id=n, tool_return=n, status="success") for n in "ab"]
+        walk = thing(plain=lambda value, path: value)
+        for several in (1, 2):
+            message = thing(message_type="tool_call_message", id="m", tool_call=calls[0], tool_calls=calls[:several])
+            called = letta._piece(walk, message, None)
+            message = thing(message_type="tool_return_message", id="m", tool_call_id="a", tool_return="a", status="success")
+            message.tool_returns = results[:several]
+            ended = letta._piece(walk, message, None)
+            self.assertEqual((called["type"], ended["type"]), ("tool_call", "tool_result"))
+            if several == 1:
+                self.assertEqual((called["id"], called["args"], ended["id"], ended["content"]), ("a", "{}", "a", "a"))
+                continue
+            self.assertEqual([one["id"] for one in called["calls"]], ["a", "b"])
+            self.assertEqual([(one["id"], one["content"], one["is_error"]) for one in ended["results"]], [("a", "a", False), ("b", "b", False)])
+
+
 class TestMissing(unittest.TestCase):
     def test_a_name_that_an_installed_package_has_not(self):
         with mock.patch.object(missing, "_installed", lambda top: ("Some-Package", "1.2") if top == "some" else None):

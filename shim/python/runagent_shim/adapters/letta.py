@@ -225,10 +225,9 @@ def _piece(walk, value, path):
         return _text(value.content)
     out = {"type": name, "id": getattr(value, "id", None)}
     if name == "tool_call_message":
-        call = value.tool_call
-        out.update(type="tool_call", id=call.tool_call_id, name=call.name, args=call.arguments)
+        out.update(type="tool_call", **_one("calls", value.tool_calls, _call) or _call(value.tool_call))
     elif name == "tool_return_message":
-        out.update(type="tool_result", id=value.tool_call_id, content=value.tool_return, is_error=value.status == "error")
+        out.update(type="tool_result", **_one("results", value.tool_returns, _result) or _result(value))
     elif name == "reasoning_message":
         out.update(type="reasoning", content=value.reasoning)
     else:
@@ -236,6 +235,21 @@ def _piece(walk, value, path):
         if "content" in out:
             out["content"] = _text(value.content)
     return walk.plain(out, path)
+
+
+def _one(name, several, made):
+    """Return several calls or results that one message tells of, under name, or None where it is one."""
+    if not isinstance(several, list) or len(several) < 2:
+        return None
+    return {name: [made(one) for one in several]}
+
+
+def _call(call):
+    return {"id": call.tool_call_id, "name": call.name, "args": call.arguments}
+
+
+def _result(told):
+    return {"id": told.tool_call_id, "content": told.tool_return, "is_error": told.status == "error"}
 
 
 def _streaming(path):
