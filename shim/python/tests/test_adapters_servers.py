@@ -1,19 +1,14 @@
 """LangGraph's check of states, AG2's and Letta's adapters, against classes with the shape of theirs."""
 
 import asyncio
-import os
-import runpy
 import sys
-import tempfile
 import types
 import unittest
 from pathlib import Path
 from typing import List, TypedDict
-from unittest import mock
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
 
-from runagent_shim import missing
 from runagent_shim.adapters import Wanted, ag2, ag2_classic, langgraph, letta
 from runagent_shim.calls import CURRENT
 from runagent_shim.validate import Mismatch
@@ -244,40 +239,6 @@ class TestLetta(unittest.TestCase):
                 continue
             self.assertEqual([one["id"] for one in called["calls"]], ["a", "b"])
             self.assertEqual([(one["id"], one["content"], one["is_error"]) for one in ended["results"]], [("a", "a", False), ("b", "b", False)])
-
-
-class TestMissing(unittest.TestCase):
-    def test_a_name_that_an_installed_package_has_not(self):
-        with mock.patch.object(missing, "_installed", lambda top: ("Some-Package", "1.2") if top == "some" else None):
-            words = missing.hint(ImportError("cannot import name 'x' from 'some.part'", name="some.part"))
-            self.assertIn("Installed is Some-Package 1.2", words)
-            self.assertEqual(missing.hint(ImportError("cannot import name 'x' from 'own'", name="own")), "")
-            self.assertEqual(missing.hint(ImportError("no name")), "")
-
-    def test_packages_that_share_a_name(self):
-        for line, package in (
-            ("from nowhere_google.adk.agents import Agent", "google-adk"),
-            ("from nowhere_google import genai", "google-genai"),
-            ("import nowhere_google.auth as g", "google-auth"),
-            ("import nowhere_google.other", ""),
-        ):
-            with tempfile.TemporaryDirectory() as folder:
-                path = os.path.join(folder, "main.py")
-                with open(path, "w", encoding="utf-8") as file:
-                    file.write(line + "\n")
-                words = self.hint_of(path)
-            self.assertEqual(("Add " + package) in words if package else not words, True, (line, words))
-
-    def hint_of(self, path):
-        """Return the hint of a file whose import fails, with "google" for the name that is nowhere."""
-        known = {name.replace("google.", "nowhere_google."): package for name, package in missing._PACKAGES.items()}
-        shared = frozenset(("nowhere_google",))
-        with mock.patch.object(missing, "_PACKAGES", known), mock.patch.object(missing, "_SHARED", shared):
-            try:
-                runpy.run_path(path)
-            except ModuleNotFoundError as error:
-                return missing.hint(error)
-        return None
 
 
 if __name__ == "__main__":
