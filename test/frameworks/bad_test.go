@@ -136,6 +136,26 @@ func TestOtherVersionOfAFramework(t *testing.T) {
 	}
 }
 
+// TestAgentOfAnOlderFramework names an agent that no adapter knows any more: the
+// message says from which version on they do.
+func TestAgentOfAnOlderFramework(t *testing.T) {
+	t.Parallel()
+	named(t, "agno")
+	a := served.Launch(t, served.Options{
+		Files: map[string]string{
+			"runagent.config.json": manifestOf(t, entrypoint("main.py", "agent")),
+			"main.py":              "from agno.agent import Agent\n\nagent = Agent(name='old')\n",
+		},
+		Args: []string{"--python", pythonenv.For(t, "agno==1.8.4"), "--no-reload"},
+	})
+	if code := a.Wait(); code == 0 {
+		t.Errorf("serve ended with 0")
+	}
+	if out, want := a.Output(), "Installed is agno 1.8.4; its objects can be named from version 2 on"; !strings.Contains(out, want) {
+		t.Errorf("want %q in %s", want, out)
+	}
+}
+
 // TestResultsThatAreNoJSON returns what JSON can't say: a state that contains
 // itself, and a chunk that is a function.
 func TestResultsThatAreNoJSON(t *testing.T) {

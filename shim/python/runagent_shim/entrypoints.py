@@ -55,7 +55,7 @@ def resolve(module, path, file, made, wanted):
         return adapted
     if not callable(found):
         message = "%s in %s is not a function but %s; name %s" % (path, file, _a(found), _what_to_name())
-        raise LoadError(message, module.__file__)
+        raise LoadError(message + adapters.outdated(found), module.__file__)
     return adapters.Adapted(found)
 
 

@@ -134,6 +134,14 @@ class TestCrewAI(Case):
         )
         self.adapter = crewai.CrewAI()
 
+    def test_a_crew_that_cannot_wait_is_of_another_version(self):
+        class Before:
+            def copy(self):
+                return self
+
+        self.load(crewai__crew={"Crew": Before})
+        self.assertIsNone(self.adapter.adapt(Before(), Wanted()))
+
     def test_each_call_has_a_crew_of_its_own(self):
         crew = Crew()
         for named in (crew, crew.kickoff):
@@ -367,6 +375,12 @@ class TestAutoGen(Case):
             },
         )
         self.adapter = autogen.AutoGen()
+
+    def test_messages_of_before_have_no_id(self):
+        took = thing(prompt_tokens=1, completion_tokens=2)
+        with mock.patch("runagent_shim.usage.add") as add:
+            autogen._count([thing(models_usage=took)])
+        self.assertEqual(add.call_args.args, ("autogen", None, 1, 2))
 
     def test_no_call_hears_another(self):
         agent = Assistant()

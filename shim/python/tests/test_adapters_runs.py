@@ -110,6 +110,14 @@ class TestSmolagents(unittest.TestCase):
         self.assertIsNot(mine.python_executor, agent.python_executor)
         self.assertIs(mine.model, agent.model)
 
+    def test_callbacks_may_be_a_list(self):
+        agent = Agent()
+        agent.step_callbacks = agent.step_callbacks._callbacks["step"]
+        mine = smolagents.fresh(agent)
+        self.assertEqual(mine.step_callbacks, [agent.seen.append, mine.monitor.update_metrics])
+        walk = thing(plain=lambda value, path: value)
+        self.assertEqual(smolagents._final(walk, thing(final_answer=3), None), {"type": "FinalAnswerStep", "content": 3})
+
     def test_only_the_steps_of_a_memory_are_copied(self):
         class AgentMemory:
             def __init__(self, steps):
@@ -242,6 +250,15 @@ class TestADK(unittest.TestCase):
         tool = {"id": "1", "name": "add", "content": {"sum": 3}}
         self.assertEqual(found, {"type": "AgentOutput", "content": "3", "author": "root", "tool_calls": [tool]})
         add.assert_called_once_with("adk", "m", 1, 2, 3, key="e1")
+
+    def test_sessions_that_are_not_awaited_are_of_another_version(self):
+        class Before:
+            def create_session(self):
+                pass
+
+        for service, served in ((Before, False), (Sessions, True)):
+            put_modules(self, {"google.adk.sessions.base_session_service": {"BaseSessionService": service}})
+            self.assertEqual(self.served() is not None, served)
 
     def test_agents_that_speak_together_are_heard_once(self):
         Runner.events = [event("a", True, author="x"), event("b", True, author="y"), event("a", author="x"), event("b", author="y")]

@@ -32,8 +32,17 @@ _HOMES = (
     ("httpx2", "httpcore"),
 )
 
+# The oldest version of a package whose objects are known, where there are older ones in use, by the modules they are of.
+_SINCE = (
+    ("agno", "agno", 2),
+    ("crewai", "crewai", 1),
+    ("google.adk", "google-adk", 1),
+    ("llama_index", "llama-index-core", (0, 13)),
+)
+
 _KNOWN = {}  # adapter name -> Adapter
 _WATCHED = set()
+_TOLD = set()  # what went wrong with adapters: once is enough
 _PLAIN = frozenset((GeneratorType, AsyncGeneratorType, list, str, dict, tuple, bytes, type(None)))
 
 
@@ -104,6 +113,24 @@ def names():
     return [words for adapter in loaded() for words in (adapter.NAMES,) if words]
 
 
+def outdated(value):
+    """Return words on the version of the framework that an object is of, "" unless it is older than those known."""
+    from importlib import metadata
+
+    of = type(getattr(value, "__self__", value)).__module__ + "."
+    for module, package, since in _SINCE:
+        if of.startswith(module + "."):
+            since = since if isinstance(since, tuple) else (since,)
+            try:
+                found = metadata.version(package)
+                if tuple(map(int, found.split(".")[: len(since)])) >= since:
+                    return ""
+            except (metadata.PackageNotFoundError, ValueError):
+                return ""
+            return ". Installed is %s %s; its objects can be named from version %s on" % (package, found, ".".join(map(str, since)))
+    return ""
+
+
 def _load(name):
     try:
         found = importlib.import_module("." + name, __name__).ADAPTER
@@ -124,5 +151,9 @@ def _ask(question, *args):
 
 
 def _complain(what):
+    key = what, repr(sys.exc_info()[1])
+    if key in _TOLD:
+        return
+    _TOLD.add(key)
     print("runagent: %s; the agent goes on without it" % what, file=sys.stderr)
     traceback.print_exc(file=sys.stderr)

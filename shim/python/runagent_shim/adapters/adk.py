@@ -1,5 +1,6 @@
 """Google ADK: agents, run by a runner with sessions in memory."""
 
+import inspect
 import sys
 import uuid
 
@@ -19,7 +20,7 @@ class ADK(Adapter):
 
     def adapt(self, value, wanted):
         """Serve an agent by a runner of its own, made at its first call."""
-        if not isinstance(value, _kind("google.adk.agents.base_agent", "BaseAgent")):
+        if not isinstance(value, _kind("google.adk.agents.base_agent", "BaseAgent")) or _is_old():
             return None
         binding = _TurnBinding((), _KEYWORDS, _of_messages)
         fn = serving(_items if wanted.streams else _run, _Runner(value), name=value.name, binding=binding, doc=value.description)
@@ -38,6 +39,12 @@ _KEYWORDS = {"session_id": "string", "user_id": "string", "state_delta": "object
 def _kind(module, name):
     """Return a class of ADK, or () where its module is not loaded."""
     return getattr(sys.modules.get(module), name, ())
+
+
+def _is_old():
+    """Say whether sessions are those of before version 1, which are not awaited."""
+    service = _kind("google.adk.sessions.base_session_service", "BaseSessionService")
+    return service and not inspect.iscoroutinefunction(service.create_session)
 
 
 class _TurnBinding(PromptBinding):

@@ -160,7 +160,7 @@ def _count(messages):
     for message in messages:
         found = getattr(message, "models_usage", None)
         if found is not None and (found.prompt_tokens or found.completion_tokens):
-            usage.add("autogen", None, found.prompt_tokens, found.completion_tokens, key=message.id)
+            usage.add("autogen", None, found.prompt_tokens, found.completion_tokens, key=getattr(message, "id", id(message)))
 
 
 def _result(walk, value, path):

@@ -67,7 +67,7 @@ class CrewAI(Adapter):
 
         @crewai_event_bus.on(LLMCallCompletedEvent)
         def completed(_, event):
-            found = event.usage or {}
+            found = getattr(event, "usage", None) or {}
             into = found.get("prompt_tokens") or found.get("input_tokens")
             out = found.get("completion_tokens") or found.get("output_tokens")
             if into or out:
@@ -92,6 +92,8 @@ def _on_loop(method, wanted):
 
 def _crew(named, method, wanted, doc):
     """A copy for each call. CrewAI returns the same from every call of a @crew method."""
+    if not hasattr(type(named), "akickoff"):  # one that neither streams nor waits
+        return None
     crew = named.copy()
     make = crew.copy
     binding = InputsBinding(_variables(crew))

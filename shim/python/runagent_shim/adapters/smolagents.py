@@ -30,7 +30,8 @@ class Smolagents(Adapter):
         taken = {name: _KEYWORDS[name] for name in _KEYWORDS.keys() & inspect.signature(owner.run).parameters.keys()}
         binding = PromptBinding(("task",), taken)
         fn = _items if wanted.streams else _run
-        return Adapted(serving(fn, fresh(owner), name="run", binding=binding, doc=owner.description), binding, chosen=True)
+        doc = getattr(owner, "description", None)
+        return Adapted(serving(fn, fresh(owner), name="run", binding=binding, doc=doc), binding, chosen=True)
 
     def handler(self, kind):
         """Make objects of results and steps, without the messages that made them."""
@@ -72,11 +73,14 @@ def _memory(theirs):
 
 def _callbacks(agent, mine):
     """The author's callbacks, with the copy's monitor in the place of the agent's."""
+
+    def ours(found):
+        return [mine.monitor.update_metrics if one == agent.monitor.update_metrics else one for one in found]
+
     theirs = copy.copy(agent.step_callbacks)
-    theirs._callbacks = {
-        kind: [mine.monitor.update_metrics if one == agent.monitor.update_metrics else one for one in found]
-        for kind, found in agent.step_callbacks._callbacks.items()
-    }
+    if isinstance(theirs, list):  # as versions before 1.20 have them
+        return ours(theirs)
+    theirs._callbacks = {kind: ours(found) for kind, found in theirs._callbacks.items()}
     return theirs
 
 
@@ -153,7 +157,8 @@ def _tool_output(walk, value, path):
 
 
 def _final(walk, value, path):
-    return {"type": "FinalAnswerStep", "content": walk.plain(value.output, ("content", path))}
+    answer = value.output if hasattr(value, "output") else value.final_answer  # as versions before 1.20 call it
+    return {"type": "FinalAnswerStep", "content": walk.plain(answer, ("content", path))}
 
 
 def _plan(walk, value, path):
