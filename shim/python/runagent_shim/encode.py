@@ -11,13 +11,17 @@ from .codec import TOO_DEEP
 
 EncodeError = plain.EncodeError
 
+# A codec takes nothing else as a whole: to be refused by it is work, too.
+_JSON = frozenset((dict, list, tuple, str, int, float, bool, type(None)))
+
 
 def encode(value, codec):
     """Return value as JSON bytes, raising EncodeError."""
-    try:
-        return codec.dumps(value)
-    except (TypeError, ValueError, OverflowError, RecursionError):
-        pass
+    if type(value) in _JSON:
+        try:
+            return codec.dumps(value)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            pass
     try:
         data = plain.make_plain(value)
     except RecursionError:

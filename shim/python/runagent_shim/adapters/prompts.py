@@ -33,22 +33,25 @@ class PromptBinding(Binding):
         """Return ((prompt,), keywords), raising Mismatch."""
         if len(args) > 1:
             raise Mismatch("/1", "there is one position, the prompt")
+        way, ways = None, len(args)
         for name, value in kwargs.items():
+            if name in self._ways:
+                way, ways = name, ways + 1
+                continue
             if name not in self._known:
                 raise Mismatch("/" + escape(name), "no such input" + self._instead(name))
             wanted = self._types.get(name)
             if wanted and value is not None and not _is(value, wanted):
                 raise Mismatch("/" + escape(name), "expected %s, got %s" % (_WORDS[wanted], _kind(value)))
-        given = [name for name in self._ways if name in kwargs]
-        if len(given) + len(args) != 1:
-            raise self._not_one(args, given)
-        if args:
+        if ways != 1:
+            raise self._not_one(args, [name for name in self._ways if name in kwargs])
+        if way is None:
             return (self._checked(args[0], "/0"),), kwargs
-        value = kwargs.pop(given[0])
-        if given[0] == "messages" and self._of_messages:
+        value = kwargs.pop(way)
+        if way == "messages" and self._of_messages:
             prompt, more = self._of_messages(messages(value, "/messages"))
             return (prompt,), {**more, **kwargs}
-        return (self._checked(value, "/" + given[0]),), kwargs
+        return (value if type(value) is str else self._checked(value, "/" + way),), kwargs
 
     def input_schema(self):
         """Return the schema of an object with the prompt and the keywords."""
