@@ -2,11 +2,15 @@
 
 Prints {"us": …}, the microseconds of a call: those of binding; those by which
 encoding the framework's objects takes longer than plain data of the same, both
-right after a call, by turns, and by the codec that an instance chooses; those
-of the adapter's own code around the framework's, and of what that calls of
-Python and the shim, by a profiler whose own time, found in the same run, is
-taken off; and those of telling the tokens. Each is a median. What the
-framework does itself is not counted, also where the adapter asks for it.
+right after a call, and by the codec that an instance chooses; those of the
+adapter's own code around the framework's, and of what that calls of Python and
+the shim, by a profiler whose own time, found in the same run, is taken off;
+and those of telling the tokens. Each is a median. What the framework does
+itself is not counted, also where the adapter asks for it.
+
+The calls come in blocks of one kind: each is bound, made, encoded and told, as
+when it is served. What comes after another kind of call finds the processor's
+caches full of something else, of the profiler's records above all.
 """
 
 import asyncio
@@ -24,7 +28,7 @@ sys.path[:0] = [shim, os.getcwd()]
 import main as sample
 from runagent_shim import adapters, bind, calls, codec, encode, entrypoints, usage
 
-CALLS = 120
+ROUNDS, BLOCK, WARM = 5, 16, 4  # each kind has a block in each round, the first calls of which are not counted
 ADAPTERS = os.path.dirname(adapters.__file__)
 HOME = os.path.dirname(ADAPTERS)
 LIBRARY = os.path.dirname(os.__file__)
@@ -114,29 +118,38 @@ def called(entry):
 
 
 INNER, OUTER = overhead()
-parts = {"bind": [], "encode": [], "plain": [], "around": [], "usage": []}
-body = b"null"
 profile = cProfile.Profile(builtins=False)
-for n in range(CALLS + 10):
-    keywords, same = json.loads(text), json.loads(body)
+
+
+def served(kind, same):
+    """Make one call; return its parts in microseconds and its result's JSON."""
+    keywords, same = json.loads(text), json.loads(same)
     current = calls.Call(1, b"\0" * 24)
     calls.CURRENT.set(current)
     (args, keywords), binding = timed(binder.bind, (), keywords)
-    profile.clear()
-    profile.enable()
-    out = call(args, keywords)
-    profile.disable()
-    if n % 2:
-        body, encoding = timed(encode.encode, out, json_codec)
+    if kind == "around":
+        profile.clear()
+        profile.enable()
+        out = call(args, keywords)
+        profile.disable()
     else:
-        _, encoding = timed(encode.encode, same, json_codec)
+        out = call(args, keywords)
+    body, encoding = timed(encode.encode, same if kind == "plain" else out, json_codec)
     telling = timed(usage.metadata, current.usage)[1] if current.usage else 0
-    if n < 10:
-        continue
-    parts["encode" if n % 2 else "plain"].append(encoding)
-    parts["bind"].append(binding)
-    parts["around"].append(around(profile.getstats()))
-    parts["usage"].append(telling)
+    if kind == "around":
+        return {"around": around(profile.getstats())}, body
+    return {"bind": binding, kind: encoding, "usage": telling}, body
+
+
+parts = {"bind": [], "encode": [], "plain": [], "around": [], "usage": []}
+body = b"null"
+for _ in range(ROUNDS):
+    for kind in ("encode", "plain", "around"):
+        for n in range(WARM + BLOCK):
+            found, body = served(kind, body)
+            for name, took in found.items():
+                if n >= WARM:
+                    parts[name].append(took)
 
 found = {name: statistics.median(of) for name, of in parts.items()}
 found["encode"] -= found.pop("plain")
