@@ -81,30 +81,14 @@ class Silent(Event):
     pass
 
 
-class Noted:
-    def subscribe(self, note):
-        self.note = note
+class Stream:
+    """A stream that keeps what is sent on it."""
 
+    def __init__(self):
+        self.heard = []
 
-class Turn:
-    """A turn that tells of the events given."""
-
-    def __init__(self, stream, told):
-        self.stream, self.told = stream, told
-
-    async def __aenter__(self):
-        return self
-
-    async def __aexit__(self, *_):
-        pass
-
-    async def result(self):
-        for event in self.told:
-            await self.stream.note(event)
-        return self
-
-    async def content(self):
-        return "done"
+    async def send(self, event, context):
+        self.heard.append(event)
 
 
 class Agent:
@@ -130,6 +114,49 @@ class TestAG2(unittest.TestCase):
             asyncio.run(Context.send(Context(), UsageEvent(kind=kind, model="m", usage=took)))
         self.assertEqual(list(call.usage["ag2"].values()), [("m", 2, 3, 5)])
 
+    def turn(self, *told):
+        """Return a turn's tool calls, in which the agent told of the events, and its stream."""
+
+        class Context:
+            def __init__(self, stream):
+                self.stream = stream
+
+            async def send(self, event):
+                await self.stream.send(event, self)
+
+        streams = []
+
+        async def ask(prompt, stream, variables):
+            streams.append(stream)
+            for event in told:
+                await Context(stream).send(event)
+                await Context(Stream()).send(event)  # a sub-agent's is another turn
+            return thing(content=content)
+
+        async def content():
+            return "done"
+
+        events = {"UsageEvent": UsageEvent, "ToolCallEvent": Called, "ToolResultEvent": Result, "ModelResponse": Answered}
+        put_modules(self, {"ag2.context": {"ConversationContext": Context}, "ag2.events": events, "ag2.stream": {"MemoryStream": Stream}})
+        ag2.ADAPTER.watch()
+        found = asyncio.run(ag2._run(thing(ask=ask), "do"))
+        self.assertEqual((found["type"], found["content"]), ("AgentReply", "done"))
+        return found["tool_calls"], streams[0]
+
+    def test_a_turn_tells_its_own_calls_of_tools(self):
+        call, result = Called(id="1", name="add", arguments='{"a": 1}'), Result(parent_id="1", name="add", result=thing(parts=[3]))
+        calls, stream = self.turn(call, Asked(), result)
+        self.assertEqual(calls, [{"id": "1", "name": "add", "args": {"a": 1}, "content": 3, "is_error": False}])
+        self.assertEqual(len(stream.heard), 3, "the stream itself hears all")
+
+    def test_a_stream_is_heard_before_it_hears(self):
+        put_modules(self, {"ag2.stream": {"MemoryStream": Stream}})
+        seen = []
+        stream = asyncio.run(ag2._stream((), hear=lambda event: seen.append((event, list(stream.heard)))))
+        asyncio.run(stream.send("event", None))
+        self.assertEqual(seen, [("event", [])])
+        self.assertEqual(stream.heard, ["event"])
+
     def test_the_last_message_is_the_users(self):
         for roles, pointer in ((("user", "assistant"), "/messages/1/role"), (("system", "user"), "/messages/0/role")):
             with self.assertRaises(Mismatch) as caught:
@@ -148,10 +175,8 @@ class TestAG2(unittest.TestCase):
         first, second = Called(id="1", name="add", arguments="{}"), Called(id="2", name="sub", arguments="{}")
         told = [Answered(tool_calls=thing(calls=[first, second])), second, Result(parent_id="2", name="sub", result=thing(parts=[2]))]
         told += [first, Result(parent_id="1", name="add", result=thing(parts=[thing(content="1")]))]
-        events = {"ToolCallEvent": Called, "ToolResultEvent": Result, "ModelResponse": Answered}
-        put_modules(self, {"ag2.events": events, "ag2.stream": {"MemoryStream": Noted}})
-        found = asyncio.run(ag2._run(thing(run=lambda prompt, stream, variables: Turn(stream, told)), "do"))
-        self.assertEqual([(call["id"], call["content"]) for call in found["tool_calls"]], [("1", "1"), ("2", 2)])
+        calls, _ = self.turn(*told)
+        self.assertEqual([(call["id"], call["content"]) for call in calls], [("1", "1"), ("2", 2)])
 
     def test_history_tells_what_was_asked_and_called(self):
         kinds = ("ModelMessageChunk", "ToolCallEvent", "ToolResultEvent", "ModelRequest")

@@ -2,11 +2,11 @@
 
 import inspect
 import sys
-import uuid
 
 from .. import usage
 from ..validate import Mismatch
 from .adapter import Adapted, Adapter
+from .copies import new_id
 from .prompts import PromptBinding, serving
 
 _APP = "runagent"
@@ -53,6 +53,8 @@ class _TurnBinding(PromptBinding):
     def bind(self, args, kwargs):
         """Return ((prompt,), keywords), raising Mismatch."""
         bound, keywords = super().bind(args, kwargs)
+        if not keywords:
+            return bound, keywords
         return bound, {name: value for name, value in keywords.items() if value is not None}
 
 
@@ -78,7 +80,7 @@ class _Runner:
             self._start()
         types, config, modes = self._kinds
         sessions, kept = self._runner.session_service, session_id is not None
-        session_id = session_id or str(uuid.uuid4())
+        session_id = session_id or new_id()
         of = {"app_name": _APP, "user_id": user_id, "session_id": session_id}
         if not kept or await sessions.get_session(**of) is None:
             await sessions.create_session(**of)
@@ -118,8 +120,9 @@ async def _run(runner, prompt, **keywords):
     turn = runner.events(prompt, False, **keywords)
     try:
         async for event in turn:
-            if _text(event):
-                out.update(content=_text(event), author=event.author)
+            text = _text(event)
+            if text:
+                out.update(content=text, author=event.author)
             out["tool_calls"].extend(_results(event))
     finally:
         await turn.aclose()

@@ -39,9 +39,9 @@ class AG2(Adapter):
         return _event if issubclass(kind, _kind("ag2.events", "BaseEvent")) else None
 
     def watch(self):
-        """Look at the tokens that a turn tells of."""
+        """Look at the tokens and the calls of tools that a turn tells of."""
         context = sys.modules["ag2.context"].ConversationContext
-        context.send = _counted(context.send, sys.modules["ag2.events"].UsageEvent)
+        context.send = _told(context.send)
 
 
 ADAPTER = AG2()
@@ -52,16 +52,33 @@ def _kind(module, name):
     return getattr(sys.modules.get(module), name, ())
 
 
-def _counted(send, kind):
+def _told(send):
+    names = ("UsageEvent", "ModelResponse", "ToolCallEvent", "ToolResultEvent")
+    kinds = tuple(_kind("ag2.events", name) for name in names)
+    tells = functools.lru_cache(maxsize=1000)(lambda kind: issubclass(kind, kinds))
+
+    # Not a coroutine function: one more of them would be passed at each step of all that an event sets off.
     @functools.wraps(send)
-    async def sent(context, event, *args, **keywords):
-        # What a sub-agent took is told once more, summed up, to the one that asked it.
-        if isinstance(event, kind) and event.kind != "subtask":
-            found = event.usage
-            usage.add("ag2", event.model, *map(_whole, (found.prompt_tokens, found.completion_tokens, found.total_tokens)))
-        return await send(context, event, *args, **keywords)
+    def sent(context, event, *args, **keywords):
+        if tells(type(event)):
+            if isinstance(event, kinds[0]):
+                _count(event)
+            else:
+                getattr(context.stream, "note", _ignore)(event)
+        return send(context, event, *args, **keywords)
 
     return sent
+
+
+def _ignore(event):
+    """Stand for the note of a stream that has none."""
+
+
+def _count(event):
+    # What a sub-agent took is told once more, summed up, to the one that asked it.
+    if event.kind != "subtask":
+        found = event.usage
+        usage.add("ag2", event.model, *map(_whole, (found.prompt_tokens, found.completion_tokens, found.total_tokens)))
 
 
 def _whole(count):
@@ -78,50 +95,70 @@ def _of_messages(found):
     return found[-1]["content"], {"said": found[:-1]}
 
 
-async def _stream(said, note):
-    """Return a stream for one call, with what was said before in it.
+@functools.lru_cache(maxsize=1)
+def _streams(base):
+    """Return the classes of streams that tell their note of answers and calls of tools, and their hear of every event.
 
-    note is told of each event before the agent is: else results come before their calls.
+    A subscription would do the same, and take AG2 longer: it looks at the subscriber's
+    signature in each call, and at what it wants for each event. Both are told before
+    the agent is: else results come before their calls.
     """
-    events = sys.modules["ag2.events"]
-    stream = sys.modules["ag2.stream"].MemoryStream()
-    stream.subscribe(note)
-    before = []
+
+    class Noting(base):
+        note = staticmethod(_ignore)  # called by what watch has put into the context
+
+    class Hearing(base):
+        def send(self, event, context):
+            self.hear(event)
+            return super().send(event, context)
+
+    return Noting, Hearing
+
+
+async def _stream(said, note=None, hear=None):
+    """Return a stream for one call, with what was said before in it."""
+    noting, hearing = _streams(sys.modules["ag2.stream"].MemoryStream)
+    if hear is None:
+        stream = noting()
+        stream.note = note
+    else:
+        stream = hearing()
+        stream.hear = hear
+    if said:
+        await stream.history.replace(_history(said))
+    return stream
+
+
+def _history(said):
+    events, before = sys.modules["ag2.events"], []
     for one in said:
         if one["role"] == "user":
             before.append(events.ModelRequest([events.TextInput(one["content"])]))
         else:
             before.append(events.ModelResponse(events.ModelMessage(one["content"])))
-    if before:
-        await stream.history.replace(before)
-    return stream
+    return before
 
 
 async def _run(agent, prompt, said=(), variables=None):
     """Return {"type", "content", "tool_calls"}."""
     events, calls = sys.modules["ag2.events"], {}
 
-    async def note(event):
+    def note(event):
         if isinstance(event, events.ModelResponse):  # tools that run at once tell of themselves in any order
             calls.update((one.id, _call(one)) for one in event.tool_calls.calls)
         elif isinstance(event, events.ToolCallEvent):
             calls.setdefault(event.id, {}).update(_call(event))
-        elif isinstance(event, events.ToolResultEvent):
+        else:
             calls.setdefault(event.parent_id, {}).update(_result(event))
 
-    async with agent.run(prompt, stream=await _stream(said, note), variables=variables) as run:
-        reply = await run.result()
-        return {"type": "AgentReply", "content": await reply.content(), "tool_calls": list(calls.values())}
+    reply = await agent.ask(prompt, stream=await _stream(said, note), variables=variables)
+    return {"type": "AgentReply", "content": await reply.content(), "tool_calls": list(calls.values())}
 
 
 async def _items(agent, prompt, said=(), variables=None):
     """Yield text, calls of tools and their results, as the turn goes."""
     found = asyncio.Queue()
-
-    async def note(event):
-        found.put_nowait(event)
-
-    async with agent.run(prompt, stream=await _stream(said, note), variables=variables) as run:
+    async with agent.run(prompt, stream=await _stream(said, hear=found.put_nowait), variables=variables) as run:
         turn = asyncio.ensure_future(run.result())
         turn.add_done_callback(lambda _: found.put_nowait(_END))
         try:

@@ -6,10 +6,10 @@ without a session they make one and keep to it, whoever calls.
 
 import inspect
 import sys
-import uuid
 
 from .. import usage
 from .adapter import Adapted, Adapter
+from .copies import new_id
 from .prompts import PromptBinding, serving
 
 _KEYWORDS = {
@@ -106,7 +106,7 @@ async def _aitems(owner, keeps, prompt, **keywords):
 def _session(keeps, keywords):
     """Give each call a session of its own, unless it names one or the agent's author has."""
     if not keeps and not keywords.get("session_id"):
-        keywords["session_id"] = str(uuid.uuid4())
+        keywords["session_id"] = new_id()
     return keywords
 
 

@@ -10,6 +10,8 @@ import sys
 from .. import usage
 from ..validate import Mismatch
 from .adapter import Adapted, Adapter
+from .closing import Closing
+from .copies import shallow
 from .prompts import PromptBinding, serving
 from .turns import turn_of
 
@@ -30,8 +32,11 @@ class AutoGen(Adapter):
         if not team and not isinstance(owner, _kind("autogen_agentchat.base", "ChatAgent")):
             return None
         binding = PromptBinding(("task",), (), _of_messages)
-        calling = _Alone(owner) if team or not hasattr(owner, "_model_context") else _Copied(owner)
-        fn = _items if wanted.streams or method == "run_stream" else _run
+        streams, calling = wanted.streams or method == "run_stream", owner
+        if team or not hasattr(owner, "_model_context"):
+            fn, calling = _items_alone if streams else _run_alone, _Alone(owner)
+        else:
+            fn = _items if streams else _run
         name, doc = method or "run", getattr(owner, "description", None)
         return Adapted(serving(fn, calling, name=name, binding=binding, doc=doc), binding, chosen=True)
 
@@ -60,27 +65,25 @@ def _of_messages(found):
     return [message(content=one["content"], source=one["role"]) for one in found], {}
 
 
-class _Copied:
-    """An agent of its own for each call, which shares model, tools and memory with the one named."""
+def _copied(agent):
+    """Return an agent of its own for each call, which shares model, tools and memory with the one named."""
+    mine = shallow(agent)
+    mine._model_context = _copy_of(agent._model_context)
+    return mine
 
-    def __init__(self, agent):
-        self._agent = agent
 
-    async def __aenter__(self):
-        mine = copy.copy(self._agent)
-        mine._model_context = _copy_of(self._agent._model_context)
-        return mine
-
-    async def __aexit__(self, *_):
-        pass
+def _itself(owner):
+    return owner
 
 
 def _copy_of(context):
     """Return a copy of what an agent remembers. AutoGen's own keep it in lists, of messages that do not change."""
     if not type(context).__module__.startswith("autogen_core."):
         return copy.deepcopy(context)
-    mine = copy.copy(context)
-    vars(mine).update((name, list(field)) for name, field in vars(context).items() if isinstance(field, list))
+    mine = shallow(context)
+    for name, field in vars(context).items():
+        if isinstance(field, list):
+            vars(mine)[name] = list(field)
     return mine
 
 
@@ -110,38 +113,47 @@ def _token():
     return _kind("autogen_core", "CancellationToken")()
 
 
-async def _run(calling, task):
+async def _run_alone(alone, task):
+    async with alone as owner:
+        return await _run(owner, task, own=_itself)
+
+
+async def _items_alone(alone, task):
+    async with alone as owner, Closing(_items(owner, task, own=_itself)) as items:
+        async for item in items:
+            yield item
+
+
+async def _run(owner, task, own=_copied):
     token = _token()
-    async with calling as runner:
-        try:
-            result = await runner.run(task=task, cancellation_token=token)
-        finally:
-            token.cancel()
+    try:
+        result = await own(owner).run(task=task, cancellation_token=token)
+    finally:
+        token.cancel()
     _count(result.messages)
     return result
 
 
-async def _items(calling, task):
+async def _items(owner, task, own=_copied):
     """Yield what is said, by and by; the result, which comes last, says it all again."""
     token = _token()
     words = {}  # who has spoken in pieces since its last message
-    async with calling as runner:
-        stream = runner.run_stream(task=task, cancellation_token=token)
-        try:
-            async for message in stream:
-                if isinstance(message, _kind("autogen_agentchat.base", "TaskResult")):
-                    yield {"type": "TaskResult", "stop_reason": message.stop_reason}
-                elif isinstance(message, _kind("autogen_agentchat.messages", "ModelClientStreamingChunkEvent")):
-                    words[message.source] = True
-                    yield message.content
-                else:
-                    _count((message,))
-                    repeated = _is_text(message) and words.pop(message.source, False)
-                    if message.source != "user" and not repeated:
-                        yield _text_of(message)
-        finally:
-            token.cancel()
-            await stream.aclose()
+    stream = own(owner).run_stream(task=task, cancellation_token=token)
+    try:
+        async for message in stream:
+            if isinstance(message, _kind("autogen_agentchat.base", "TaskResult")):
+                yield {"type": "TaskResult", "stop_reason": message.stop_reason}
+            elif isinstance(message, _kind("autogen_agentchat.messages", "ModelClientStreamingChunkEvent")):
+                words[message.source] = True
+                yield message.content
+            else:
+                _count((message,))
+                repeated = _is_text(message) and words.pop(message.source, False)
+                if message.source != "user" and not repeated:
+                    yield _text_of(message)
+    finally:
+        token.cancel()
+        await stream.aclose()
 
 
 def _is_text(message):

@@ -53,9 +53,11 @@ class LlamaIndex(Adapter):
         from llama_index.core.instrumentation import get_dispatcher
         from llama_index.core.instrumentation.event_handlers.base import BaseEventHandler
 
+        from llama_index.core.instrumentation.events.llm import LLMChatEndEvent
+
         class Counter(BaseEventHandler):
             def handle(self, event, **_):
-                if type(event).__name__ == "LLMChatEndEvent":
+                if type(event) is LLMChatEndEvent:
                     _count(event.response)
 
         if "llama_index.core" in sys.modules:
@@ -308,11 +310,20 @@ def _get(value, name):
 
 
 def _first(found, *names):
+    # To ask a pydantic model for what it has not takes it long.
+    fields = found if isinstance(found, dict) else getattr(found, "__dict__", _NONE)
     for name in names:
-        count = _get(found, name)  # once: to ask a pydantic model for what it has not takes it long
+        count = fields.get(name)
+        if count:
+            return count
+    for name in () if fields is found else names:
+        count = getattr(found, name, None)
         if count:
             return count
     return None
+
+
+_NONE = {}
 
 
 def _message(walk, value, path):

@@ -23,7 +23,7 @@ class PydanticAI(Adapter):
         base = sys.modules["pydantic_ai.agent"].AbstractAgent
         if isinstance(value, base):
             method = value.run_stream if wanted.streams else value.run
-            fn = _streaming(method) if wanted.streams else _reporting_async(method)
+            fn = _streaming(method) if wanted.streams else _running_async(method)
             return Adapted(fn, _binding(method), chosen=True)
         owner, name = getattr(value, "__self__", None), getattr(value, "__name__", None)
         if not isinstance(owner, base):
@@ -31,8 +31,8 @@ class PydanticAI(Adapter):
         if name in _STREAMS:
             return Adapted(_streaming(value), _binding(value), chosen=True)
         if name in _RUNS:
-            reporting = _reporting_async if name == "run" else _reporting
-            return Adapted(reporting(value), _binding(value))
+            running = _running_async if name == "run" else _running
+            return Adapted(running(value), _binding(value))
         return None
 
     def handler(self, kind):
@@ -60,17 +60,17 @@ def _run_later(agent, *args, **options):
 def _binding(method):
     found = hints.signature(method)
     options = set() if found is None else set(found.parameters) - {"self", "kwargs", "_deprecated_kwargs"}
-    return _Binding(method.__self__, options)
+    kind = getattr(method.__self__, "deps_type", None)
+    how = ("user_prompt", "input", "query", "question"), options, _of_messages, None
+    return PromptBinding(*how) if kind in (None, object, type(None)) else _Binding(kind, *how)
 
 
 class _Binding(PromptBinding):
     """Binds dependencies, too, to the type that the agent has for them."""
 
-    def __init__(self, agent, options):
-        super().__init__(("user_prompt", "input", "query", "question"), options, _of_messages, takes=None)
-        kind = getattr(agent, "deps_type", None)
-        self._kind = None if kind in (object, type(None)) else kind
-        self._check = self._kind and foreign.compile_check(self._kind, ())
+    def __init__(self, kind, *how):
+        super().__init__(*how)
+        self._kind, self._check = kind, foreign.compile_check(kind, ())
 
     def bind(self, args, kwargs):
         """Return ((prompt,), keywords), raising Mismatch."""
@@ -82,7 +82,7 @@ class _Binding(PromptBinding):
     def input_schema(self):
         """Return the schema of an object with the prompt and the keywords."""
         schema, defs = super().input_schema(), {}
-        found = self._kind and foreign.schema(self._kind, (), defs)
+        found = foreign.schema(self._kind, (), defs)
         if found:
             schema["properties"]["deps"] = found
             if defs:
@@ -112,18 +112,18 @@ def _history(options):
     return options
 
 
-def _reporting_async(run):
+def _running_async(run):
     @functools.wraps(run)
     async def ran(prompt, **options):
-        return _report(await run(prompt, **_history(options)))
+        return await run(prompt, **_history(options))
 
     return ran
 
 
-def _reporting(run):
+def _running(run):
     @functools.wraps(run)
     def ran(prompt, **options):
-        return _report(run(prompt, **_history(options)))
+        return run(prompt, **_history(options))
 
     return ran
 
@@ -204,7 +204,6 @@ def _report(run):
     response = getattr(run, "response", None)
     model = getattr(response, "model_name", None)
     usage.add("pydantic_ai", model, found.input_tokens, found.output_tokens, key=getattr(run, "run_id", None) or id(run))
-    return run
 
 
 def _result(walk, value, path):

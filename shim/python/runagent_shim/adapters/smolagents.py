@@ -10,6 +10,7 @@ import sys
 
 from .. import usage
 from .adapter import Adapted, Adapter
+from .copies import shallow
 from .prompts import PromptBinding, serving
 
 _KEYWORDS = {"additional_args": "object", "max_steps": "integer"}
@@ -51,7 +52,7 @@ def _kind(module, name):
 
 def fresh(agent):
     """Return a copy of an agent, and of those it manages, that shares no state with it."""
-    mine = copy.copy(agent)
+    mine = shallow(agent)
     mine.memory = _memory(agent.memory)
     mine.state = dict(agent.state)
     mine.monitor = type(agent.monitor)(agent.model, agent.logger)
@@ -66,7 +67,7 @@ def _memory(theirs):
     """Return a copy of what an agent remembers. A run makes the system's prompt anew, and adds steps."""
     if type(theirs) is not _kind("smolagents.memory", "AgentMemory"):
         return copy.deepcopy(theirs)
-    mine = copy.copy(theirs)
+    mine = shallow(theirs)
     mine.steps = copy.deepcopy(theirs.steps) if theirs.steps else []
     return mine
 
@@ -77,7 +78,7 @@ def _callbacks(agent, mine):
     def ours(found):
         return [mine.monitor.update_metrics if one == agent.monitor.update_metrics else one for one in found]
 
-    theirs = copy.copy(agent.step_callbacks)
+    theirs = shallow(agent.step_callbacks)
     if isinstance(theirs, list):  # as versions before 1.20 have them
         return ours(theirs)
     theirs._callbacks = {kind: ours(found) for kind, found in theirs._callbacks.items()}
