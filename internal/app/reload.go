@@ -161,7 +161,9 @@ func (s *service) sourceProblems(ctx context.Context, rev *deploy.Revision) agen
 	}
 	reports, err := python.NewInspector(rev.Environment.Python, s.shim).Inspect(ctx, rev.Agent.Dir, rev.Agent.Manifest.Functions())
 	if err != nil {
-		s.o.Log.Warn("sources not inspected", "error", err)
+		if ctx.Err() == nil {
+			s.o.Log.Warn("sources not inspected", "error", err)
+		}
 		return nil
 	}
 	return agent.CheckSources(rev.Agent.Manifest, reports)

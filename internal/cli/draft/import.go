@@ -97,7 +97,7 @@ func (c *importCommand) choose(dir string) (string, error) {
 	case c.from != "":
 		return "", c.Usage("--from is %q: it may be langgraph, agentcore or runagent", c.from)
 	case len(there) == 0:
-		return "", fmt.Errorf("%s has none of %s; `runagent init %s` makes a manifest of the code itself", dir, strings.Join(known, ", "), dir)
+		return "", fmt.Errorf("%s has none of %s; `runagent init %s` makes a manifest of the code itself", dir, strings.Join(known, ", "), sample.Word(dir))
 	case len(there) > 1:
 		return "", c.Usage("%s has the configurations of %s: choose with --from", dir, strings.Join(there, " and "))
 	}

@@ -112,7 +112,7 @@ func (c *initCommand) propose(ctx context.Context, dir string, asks bool) error 
 	found := c.Candidates(ctx, dir)
 	chosen := scaffold.Likely(found)
 	if len(chosen) == 0 {
-		return fmt.Errorf("%s has Python code, but nothing in it that could be called: a graph, crew or agent at the top level of a file, or a function whose parameters are annotated; `runagent init %s --framework default` writes an agent beside it", dir, dir)
+		return fmt.Errorf("%s has Python code, but nothing in it that could be called: a graph, crew or agent at the top level of a file, or a function whose parameters are annotated; `runagent init %s --framework default` writes an agent beside it", dir, sample.Word(dir))
 	}
 	yes := c.yes
 	if asks {

@@ -74,37 +74,55 @@ def main(source=None, sink=None):
 def find(folder):
     """Return the candidates of all Python files of a folder."""
     out = {"candidates": [], "unread": []}
-    for name in _files(os.path.realpath(folder)):
+    for at, name in enumerate(_files(os.path.realpath(folder))):
+        if at == MAX_FILES:
+            out["unread"].append({"file": name, "line": 1, "message": "there are more than %d files before it" % MAX_FILES})
+            break
         path = os.path.join(folder, *name.split("/"))
         try:
             with open(path, "rb") as file, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                tree = ast.parse(file.read(MAX_BYTES), name)
+                source = file.read(MAX_BYTES + 1)
+                if len(source) > MAX_BYTES:
+                    raise ValueError("it has more than %d bytes" % MAX_BYTES)
+                tree = ast.parse(source, name)
         except SyntaxError as error:
             out["unread"].append({"file": name, "line": error.lineno or 1, "message": error.msg})
         except (OSError, ValueError, RecursionError, MemoryError) as error:
-            out["unread"].append({"file": name, "line": 1, "message": str(error)})
+            out["unread"].append({"file": name, "line": 1, "message": str(error) or "its expressions are nested too deeply"})
         else:
             out["candidates"] += _Module(name, tree).candidates()
     return out
 
 
 def _files(folder):
-    found = []
-    for base, folders, names in os.walk(folder):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".")
-            and name not in SKIPPED
-            and not os.path.exists(os.path.join(base, name, "pyvenv.cfg"))
-        )
-        for name in sorted(names):
-            if name.endswith(".py") and not name.startswith(("test_", "conftest", "setup.")):
-                found.append(os.path.relpath(os.path.join(base, name), folder).replace(os.sep, "/"))
-        if len(found) >= MAX_FILES:
-            break
-    return sorted(found[:MAX_FILES], key=lambda name: (name.count("/"), name))
+    """Yield the Python files of a folder, those that lie deep in it last."""
+    level = [""]
+    while level:
+        deeper = []
+        for base in level:
+            try:
+                entries = sorted(os.scandir(os.path.join(folder, base)), key=lambda entry: entry.name)
+            except OSError:
+                continue
+            for entry in entries:
+                if _is_package(entry):
+                    deeper.append(base + entry.name + "/")
+                elif _is_source(entry):
+                    yield base + entry.name
+        level = deeper
+
+
+def _is_package(entry):
+    if entry.name.startswith(".") or entry.name in SKIPPED or not entry.is_dir(follow_symlinks=False):
+        return False
+    return not os.path.exists(os.path.join(entry.path, "pyvenv.cfg"))
+
+
+def _is_source(entry):
+    if not entry.name.endswith(".py") or entry.name.startswith(("test_", "conftest", "setup.")):
+        return False
+    return entry.is_file()  # no pipe, which nobody may write to, and no link that leads nowhere
 
 
 class _Module:

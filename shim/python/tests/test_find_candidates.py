@@ -184,6 +184,28 @@ class Folders(unittest.TestCase):
         self.assertEqual(list(every), ["good.py:ask"])
         self.assertEqual([item["file"] for item in unread], ["bad.py", "zero.py"])
 
+    def test_files_that_are_too_much_are_named_with_the_reason(self):
+        _, unread = found({"deep.py": "x = " + "-" * 100000 + "1", "long.py": "x = [\n" + "1,\n" * (1 << 19) + "]\n"})
+        self.assertEqual([item["file"] for item in unread], ["deep.py", "long.py"])
+        self.assertNotIn("", [item["message"] for item in unread])
+        self.assertEqual(unread[1]["message"], "it has more than 1048576 bytes")
+
+    def test_of_too_many_files_the_deepest_are_left_out(self):
+        files = {"a/b/%d.py" % number: "" for number in range(500)}
+        every, unread = found({**files, "z/agent.py": "def ask(): ...\n"})
+        self.assertEqual(list(every), ["z/agent.py:ask"])
+        self.assertEqual([item["message"] for item in unread], ["there are more than 500 files before it"])
+
+    @unittest.skipUnless(hasattr(os, "mkfifo"), "needs named pipes")
+    def test_only_files_are_read(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkfifo(os.path.join(folder, "pipe.py"))
+            os.symlink("nowhere", os.path.join(folder, "gone.py"))
+            os.symlink(".", os.path.join(folder, "again"))
+            with open(os.path.join(folder, "a.py"), "w", encoding="utf-8") as file:
+                file.write("def ask(): ...\n")
+            self.assertEqual([item["file"] for item in find(folder)["candidates"]], ["a.py"])
+
 
 if __name__ == "__main__":
     unittest.main()
