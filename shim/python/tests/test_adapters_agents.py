@@ -376,6 +376,17 @@ class TestAutoGen(Case):
         )
         self.adapter = autogen.AutoGen()
 
+    @unittest.skipUnless(hasattr(Exception, "add_note"), "exceptions have no notes here")
+    def test_what_a_team_raises_for_a_member_is_told_in_a_line(self):
+        team = Team()
+        told = "ValueError: no\nTraceback:\nTraceback (most recent call last):\n  File \"tools.py\", line 1"
+        with mock.patch.object(team, "run", mock.AsyncMock(side_effect=RuntimeError(told))):
+            with self.assertRaises(RuntimeError) as caught:
+                asyncio.run(self.call(team, task="a"))
+        self.assertEqual(str(caught.exception), "ValueError: no")
+        self.assertIn("tools.py", caught.exception.__notes__[0])
+        self.assertEqual(str(autogen._shortened(RuntimeError("other"))), "other")
+
     def test_messages_of_before_have_no_id(self):
         took = thing(prompt_tokens=1, completion_tokens=2)
         with mock.patch("runagent_shim.usage.add") as add:

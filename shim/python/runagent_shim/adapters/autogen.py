@@ -128,6 +128,8 @@ async def _run(owner, task, own=_copied):
     token = _token()
     try:
         result = await own(owner).run(task=task, cancellation_token=token)
+    except RuntimeError as error:
+        raise _shortened(error)
     finally:
         token.cancel()
     _count(result.messages)
@@ -151,13 +153,25 @@ async def _items(owner, task, own=_copied):
                 repeated = _is_text(message) and words.pop(message.source, False)
                 if message.source != "user" and not repeated:
                     yield _text_of(message)
+    except RuntimeError as error:
+        raise _shortened(error)
     finally:
         token.cancel()
         await stream.aclose()
 
 
+def _shortened(error):
+    """Return what a team raises for one of its members, the member's frames beside the message and not within."""
+    words, told, frames = str(error).partition("\nTraceback:\n")
+    if told and hasattr(error, "add_note"):  # Python before 3.11 has no other place for them
+        error.args = (words,)
+        error.add_note(frames)
+    return error
+
+
 def _is_text(message):
-    return isinstance(message, _kind("autogen_agentchat.messages", "BaseTextChatMessage"))
+    messages = "autogen_agentchat.messages"
+    return isinstance(message, _kind(messages, "BaseTextChatMessage") or _kind(messages, "TextMessage"))
 
 
 def _text_of(message):
