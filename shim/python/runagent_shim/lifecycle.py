@@ -53,14 +53,21 @@ class Hook:
             if not done:
                 task.cancel()
                 raise LoadError(self._late(), *self._place)
-            task.result()
+            ended = task.result()
+            if ended is not None:
+                raise ended
         finally:
             watch.cancel()
 
     async def _finish(self):
-        value = self._fn()
-        if hasattr(value, "__await__"):
-            await value
+        """Return what sys.exit() raised, if it was called: raised by a task it would end the loop, too."""
+        try:
+            value = self._fn()
+            if hasattr(value, "__await__"):
+                await value
+        except (KeyboardInterrupt, SystemExit) as error:
+            return error
+        return None
 
     def _stuck(self, on_stuck, ident):
         file, line = self._place

@@ -114,6 +114,14 @@ class LifecycleTest(Case):
             self.assertIn("runagent: the agent did not stop well", lines)
             self.assertIn(text, "\n".join(lines))
 
+    def test_a_stop_may_call_exit(self):
+        for source in ("import sys\ndef main(): pass\ndef stop(): sys.exit(3)", "import sys\ndef main(): pass\nasync def stop(): sys.exit(3)"):
+            it, ready = self.admit(source, stop=hook("stop"))
+            self.assertEqual(ready.kind, READY, ready)
+            lines, status = self.ending(it)
+            self.assertEqual((lines[0], lines[-2:-1], status), ("runagent: the agent did not stop well", ["SystemExit: 3"], 0), lines)
+            self.assertNotIn("runagent_shim", "".join(lines))
+
     def test_the_stop_waits_for_calls(self):
         it, _ = self.admit(
             """
