@@ -25,7 +25,7 @@ class Importer:
         self.excluded = []  # {"module", "why", "polluted"}
         self._stack = []  # names of the modules being executed, outermost first
         self._threads = _thread._count()
-        self._fds = _descriptors()
+        self._numbers, self._fds = _numbers(), _descriptors()
 
     def run(self, names):
         """Import all of names; none that fails keeps the others from it."""
@@ -50,7 +50,7 @@ class Importer:
         except BaseException as error:
             self._exclude(name, "%s: %s" % (type(error).__name__, error), False)
         else:
-            self._check()
+            self._check(closely=True)
         finally:
             self._stack.clear()
 
@@ -66,15 +66,23 @@ class Importer:
 
         return exec_module
 
-    def _check(self):
-        """Blame the modules being executed for what there is now and was not before."""
+    def _check(self, closely=False):
+        """Blame the modules being executed for what there is now and was not before.
+
+        What descriptors stand for is asked only where there are others, or closely: to
+        ask after each of a thousand modules took a tenth of all that they take.
+        """
         why = None
         if _thread._count() > self._threads and not self._settles():
             why = "leaves %d threads running" % (_thread._count() - self._threads)
             self._threads = _thread._count()
-        fds = _descriptors()
-        left = list(_unfit(fds - self._fds))
-        self._fds = fds
+        numbers = _numbers()
+        if closely or numbers != self._numbers:
+            fds = _descriptors()
+            left = list(_unfit(fds - self._fds))
+            self._numbers, self._fds = numbers, fds
+        else:
+            left = ()
         if left:
             why = "leaves %s open" % ", ".join(left)
         if why is None:
@@ -94,6 +102,14 @@ class Importer:
     def _exclude(self, name, why, polluted):
         if not any(one["module"] == name for one in self.excluded):
             self.excluded.append({"module": name, "why": why[:500], "polluted": polluted})
+
+
+def _numbers():
+    """Return the numbers of all descriptors that are open, and of the one that lists them."""
+    try:
+        return os.listdir(_FDS)
+    except OSError:
+        return []
 
 
 def _descriptors():

@@ -6,8 +6,13 @@ import signal
 import subprocess
 import sys
 import unittest
+from pathlib import Path
+from unittest import mock
+
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 
 from harness import ERROR, HELLO, LOG, MODULES, READY, Case
+from runagent_shim import imports
 
 
 class ZygoteTest(Case):
@@ -183,6 +188,7 @@ class ImportsTest(Case):
             "short",
             "file",
             "above",
+            "swap",
             outer="import clean\nimport inner\n",
             inner=forever,
             clean="",
@@ -191,14 +197,28 @@ class ImportsTest(Case):
             short="import threading\nthreading.Thread(target=int).start()",
             file="f = open('/dev/null')",
             above="import json, sock",
+            swap="import swapped",
+            swapped="import file, socket\nfile.f.close()\ns = socket.socket()",
         )
         found = {one["module"]: one["why"] for one in ready["excluded"]}
-        self.assertEqual(set(found), {"outer", "inner", "sock", "poll"})
+        self.assertEqual(set(found), {"outer", "inner", "sock", "poll", "swap"})
+        self.assertEqual(found["swap"], "leaves a socket open")
         self.assertTrue(all(one["polluted"] for one in ready["excluded"]))
         self.assertEqual(found["inner"], "leaves 1 threads running")
         self.assertEqual(found["outer"], "imports inner, which leaves 1 threads running")
         self.assertEqual(found["sock"], "leaves a socket open")
         self.assertEqual(found["poll"], "leaves an epoll descriptor open")
+
+
+    def test_modules_that_open_nothing_are_asked_about_once(self):
+        names = ["quiet_%d" % n for n in range(20)]
+        folder = self.folder(quiet="import " + ", ".join(names), **dict.fromkeys(names, ""))
+        importer = imports.Importer()
+        with mock.patch.object(sys, "path", [folder, *sys.path]), mock.patch.object(imports, "_descriptors", wraps=imports._descriptors) as asked:
+            importer.run(["quiet"])
+        self.assertEqual((importer.imported, importer.excluded, asked.call_count), (1, [], 1))
+        for name in ("quiet", *names):
+            del sys.modules[name]
 
 
 class RandomnessTest(Case):
