@@ -25,6 +25,8 @@ class Stalls:
         """owns(path) says whether a file is the agent's own."""
         self._loop, self._owns, self._report = loop, owns, report
         self._main = threading.get_ident()
+        self._clock = _clock_of(self._main)
+        self._last = self._had = 0.0  # when the last step was, and how long the loop's thread had worked by then
         self._running = 0
         self._watching = False
         self._told = set()
@@ -46,6 +48,7 @@ class Stalls:
         while len(self._told) < _MOST:
             self._wake.wait()
             self._wake.clear()
+            self._last, self._had = time.monotonic(), self._worked()
             while self._is_needed():
                 self._look()
 
@@ -61,17 +64,34 @@ class Stalls:
         """Ask the loop for a sign, and tell where it is while none comes."""
         signs = []
         self._loop.call_soon_threadsafe(signs.append, True)
-        waited, last = 0.0, time.monotonic()
+        self._step()
+        waited = 0.0
         while not signs or not waited:
             time.sleep(_TICK_SECONDS)
-            now = time.monotonic()
+            step = self._step()
             # Where this thread is late too, processor or interpreter are busy elsewhere.
-            waited = waited + now - last if now - last < _ALLOWED_SECONDS else _TICK_SECONDS
-            last = now
+            waited = waited + step if step < _ALLOWED_SECONDS else _TICK_SECONDS
             if waited > _ALLOWED_SECONDS and not signs:
                 self._tell()
 
-    def _tell(self):
+    def _step(self):
+        """Return how long ago the last step was, after a look at what kept this thread.
+
+        It is asked for wherever this thread may have waited for the interpreter.
+        If the loop's thread has worked all the while, it did not let go of it.
+        """
+        now, worked = time.monotonic(), self._worked()
+        step, held = now - self._last, worked - self._had
+        self._last, self._had = now, worked
+        if step > _ALLOWED_SECONDS and held > _ALLOWED_SECONDS:
+            self._tell("it keeps the interpreter from other threads, too: run it in another process")
+        return step
+
+    def _worked(self):
+        """Return for how many seconds the loop's thread has had a processor, 0 where that is not known."""
+        return 0.0 if self._clock is None else time.clock_gettime(self._clock)
+
+    def _tell(self, instead="await it, or call it by asyncio.to_thread"):
         task = asyncio.current_task(self._loop)
         place = self._place()
         if task is None or place is None or place[:2] in self._told:
@@ -80,7 +100,7 @@ class Stalls:
         text = "%s:%d, in %s, holds up the event loop for over %d ms and with it all other async calls: %s"
         file, line, name, source = place
         text %= (file, line, name, _ALLOWED_SECONDS * 1000, source)
-        self._report(text + "  (await it, or call it by asyncio.to_thread)", task)
+        self._report("%s  (%s)" % (text, instead), task)
 
     def _place(self):
         """Return (file, line, function, source) of the agent's innermost frame on the loop's thread."""
@@ -92,3 +112,9 @@ class Stalls:
                 return file, line, frame.f_code.co_name, source
             frame = frame.f_back
         return None
+
+
+def _clock_of(ident):
+    """Return the clock of a thread's time on processors, None on systems that have none."""
+    find = getattr(time, "pthread_getcpuclockid", None)
+    return None if find is None else find(ident)

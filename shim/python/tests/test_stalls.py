@@ -1,5 +1,6 @@
 """User code that holds up the event loop is told of, once, with its line."""
 
+import time
 import unittest
 
 from harness import LOG, RESULT, Case, Line
@@ -29,6 +30,10 @@ async def counts(seconds):
     while time.monotonic() < end:
         pass
 
+async def keeps(seconds):
+    await asyncio.sleep(0.1)  # as after the answer of a model
+    sum(range(int(seconds * 1e8)))
+
 async def many_stream(seconds):
     yield 1
     helper(seconds)
@@ -41,7 +46,7 @@ async def batch(items):
 def plain(seconds):
     time.sleep(seconds)
 """
-TAGS = ["blocks", "other", "waits", "counts", "many_stream", {"tag": "batch", "module": "batch", "type": "batch"}, "plain"]
+TAGS = ["blocks", "other", "waits", "counts", "keeps", "many_stream", {"tag": "batch", "module": "batch", "type": "batch"}, "plain"]
 
 
 class StallsTest(Case):
@@ -77,6 +82,14 @@ class StallsTest(Case):
             self.assertIn("in counts,", text)
         ((text, _),) = self.told("batch", 0.3)
         self.assertIn("in helper,", text)
+
+    @unittest.skipUnless(hasattr(time, "pthread_getcpuclockid"), "threads have no clock of their own here")
+    def test_a_call_that_keeps_the_interpreter_is_told_of(self):
+        ((text, of_call),) = self.told("keeps", 1)
+        self.assertIn("in keeps, holds up the event loop", text)
+        self.assertIn("sum(range", text)
+        self.assertIn("run it in another process", text)
+        self.assertTrue(of_call)
 
     def test_what_waits_as_it_should_is_not_told_of(self):
         for tag in ("waits", "plain"):
