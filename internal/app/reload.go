@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -35,40 +34,8 @@ func (s *service) watchFolder() (*watch.Watcher, error) {
 	})
 }
 
-// follow brings each change of the folder into service until ctx ends. A
-// change that can't serve leaves the code before it in place. A change that
-// comes while one is being brought in ends that one: the newest counts.
-func (s *service) follow(ctx context.Context, changes <-chan watch.Change) {
-	var changed []string // what is not in service yet
-	done := make(chan bool, 1)
-	abort, running := func() {}, false
-	settle := func() { // ends the reload under way, if there is one
-		abort()
-		if running && <-done {
-			changed = nil
-		}
-		running = false
-	}
-	defer settle()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case c, ok := <-changes:
-			if !ok {
-				return
-			}
-			settle()
-			changed = append(changed, c.Paths...)
-			reloading, cancel := context.WithCancel(ctx)
-			abort, running = cancel, true
-			paths := slices.Compact(slices.Sorted(slices.Values(changed)))
-			go func() { done <- s.reload(reloading, paths) }() // settle waits for it
-		}
-	}
-}
-
 // reload brings the folder as it is now into service and tells how it went.
+// What can't serve leaves the code before it in place.
 // It reports whether the changes are dealt with, well or badly.
 func (s *service) reload(ctx context.Context, changed []string) bool {
 	began := time.Now()

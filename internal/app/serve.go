@@ -294,7 +294,7 @@ func (s *service) run(ctx context.Context, rev *deploy.Revision) error {
 		<-ctx.Done()
 		return nil
 	}
-	s.follow(ctx, s.watcher.Changes())
+	follower{reload: s.reload, warn: s.o.Console.OnWarning}.run(ctx, s.watcher.Changes())
 	return nil
 }
 
