@@ -350,8 +350,9 @@ class Instance:
 
     def _tell_of(self, threads):
         names = [thread.name for thread in threads if thread.is_alive()]
-        self._logs.line(SHIM, 20, "waiting for threads that are no daemons: " + ", ".join(names), None)
-        self.writer.flush()
+        if names:  # else atexit's functions take their time
+            self._logs.line(SHIM, 20, "waiting for threads that are no daemons: " + ", ".join(names), None)
+            self.writer.flush()
 
     def _fail(self, error):
         """Say why the agent can't be served, and exit."""

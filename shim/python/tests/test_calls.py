@@ -157,6 +157,23 @@ class AnswerTest(Case):
             self.assertEqual(file.read(), "thread atexit")
         self.assertIn("waiting for threads that are no daemons: lingers", [line.text for line in it.logs])
 
+    def test_threads_that_have_ended_are_not_told_of(self):
+        code = """
+        import atexit, time
+        from concurrent.futures import ThreadPoolExecutor
+        pool = ThreadPoolExecutor(1)
+        def begin():
+            pool.submit(int).result()
+        atexit.register(time.sleep, 1.5)
+        """
+        it = self.instance()
+        it.admit(self.folder(main=code), ["begin"])
+        it.call("begin")
+        it.send(6)
+        self.assertIsNone(it.next())
+        self.assertEqual(it.process.wait(5), 0)
+        self.assertEqual([line.text for line in it.logs if "daemons" in line.text], [])
+
     def test_the_end_of_the_socket_ends_the_instance_at_once(self):
         self.it.start("sleepy", {"x": 1, "seconds": 1000})
         self.it.ping()
