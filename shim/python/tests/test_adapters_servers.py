@@ -6,6 +6,7 @@ import types
 import unittest
 from pathlib import Path
 from typing import List, TypedDict
+from unittest import mock
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
 
@@ -247,6 +248,13 @@ class TestLetta(unittest.TestCase):
         self.assertTrue(letta._tells(thing(message_type="assistant_message")))
         self.assertFalse(letta._tells(thing(message_type="ping")))
 
+
+    def test_a_server_that_counts_nothing_tells_no_tokens(self):
+        with mock.patch("runagent_shim.usage.add") as add:
+            letta._count(thing(prompt_tokens=0, completion_tokens=0, total_tokens=0))
+            add.assert_not_called()
+            letta._count(thing(prompt_tokens=1, completion_tokens=2, total_tokens=3))
+        add.assert_called_once_with("letta", None, 1, 2, 3)
 
     def test_calls_at_once_and_their_results_are_all_told(self):
         calls = [thing(tool_call_id=n, name="add", arguments="{}") for n in "ab"]

@@ -203,7 +203,9 @@ def _acounted(pieces):
 
 
 def _count(found):
-    usage.add("letta", None, *(getattr(found, name, None) for name in ("prompt_tokens", "completion_tokens", "total_tokens")))
+    took = [getattr(found, name, None) for name in ("prompt_tokens", "completion_tokens", "total_tokens")]
+    if any(took):  # a server that does not know says 0
+        usage.add("letta", None, *took)
 
 
 def _is_message(kind):
