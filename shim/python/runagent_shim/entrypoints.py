@@ -33,6 +33,7 @@ def named(module, path, file, made):
     for at, name in enumerate(names):
         if isinstance(found, type) and not _bound_to_class(found, name):
             if found not in made:
+                _check_makable(found, ".".join(names[:at]), module, file)
                 made[found] = found()
             found = made[found]
         try:
@@ -42,6 +43,17 @@ def named(module, path, file, made):
             message = "%s has no %r%s" % (where or file, name, _what_there_is(found))
             raise LoadError(message, getattr(module, "__file__", file)) from None
     return found
+
+
+def _check_makable(kind, path, module, file):
+    """Raise LoadError if a class can't be made without arguments."""
+    try:
+        inspect.signature(kind).bind()
+    except TypeError as error:
+        words = "%s in %s is a class that is not made without arguments: %s; make one at the top level, and name its method"
+        raise LoadError(words % (path, file, error), getattr(module, "__file__", file)) from None
+    except ValueError:
+        pass  # its signature is not known
 
 
 def resolve(module, path, file, made, wanted):

@@ -299,6 +299,9 @@ class EntrypointTest(Case):
     def test_says_what_is_missing(self):
         self.assertIn("has no 'nope'; it has App, app, co, fn", self.failure(self.CODE, "nope")["message"])
         self.assertIn("app has no 'call'", self.failure(self.CODE, "app.call")["message"])
+        code = "class Agent:\n    def __init__(self, model): pass\n    def run(self): pass\n"
+        words = "Agent in main.py is a class that is not made without arguments: missing a required argument: 'model'; make one at the top level"
+        self.assertIn(words, self.failure(code, "Agent.run")["message"])
         self.assertIn("not a function but a value of type int", self.failure(self.CODE, "value")["message"])
 
     def test_says_where_an_import_failed(self):
