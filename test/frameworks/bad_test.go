@@ -119,21 +119,8 @@ func TestFrameworksMissing(t *testing.T) {
 func TestOtherVersionOfAFramework(t *testing.T) {
 	t.Parallel()
 	named(t, "openai")
-	a := served.Launch(t, served.Options{
-		Files: map[string]string{
-			"runagent.config.json": manifestOf(t, entrypoint("main.py", "main")),
-			"main.py":              "from openai import OpenAI\n\nclient = OpenAI()\n\n\ndef main():\n    return 1\n",
-		},
-		Args: []string{"--python", pythonenv.For(t, "openai==0.28.1"), "--no-reload"},
-	})
-	if code := a.Wait(); code == 0 {
-		t.Errorf("serve ended with 0")
-	}
-	for _, want := range []string{"main.py:1", "cannot import name 'OpenAI'", "Installed is openai 0.28.1"} {
-		if out := a.Output(); !strings.Contains(out, want) {
-			t.Errorf("want %q in %s", want, out)
-		}
-	}
+	doesNotStart(t, "main", "from openai import OpenAI\n\nclient = OpenAI()\n\n\ndef main():\n    return 1\n", "openai==0.28.1",
+		"main.py:1", "cannot import name 'OpenAI'", "Installed is openai 0.28.1")
 }
 
 // TestAgentOfAnOlderFramework names an agent that no adapter knows any more: the
@@ -141,18 +128,25 @@ func TestOtherVersionOfAFramework(t *testing.T) {
 func TestAgentOfAnOlderFramework(t *testing.T) {
 	t.Parallel()
 	named(t, "agno")
+	doesNotStart(t, "agent", "from agno.agent import Agent\n\nagent = Agent(name='old')\n", "agno==1.8.4",
+		"Installed is agno 1.8.4; its objects can be named from version 2 on")
+}
+
+// doesNotStart serves module of a main.py with one package installed, and checks
+// that the server ends with an error and says all that is wanted.
+func doesNotStart(t *testing.T, module, code, requirement string, wanted ...string) {
+	t.Helper()
 	a := served.Launch(t, served.Options{
-		Files: map[string]string{
-			"runagent.config.json": manifestOf(t, entrypoint("main.py", "agent")),
-			"main.py":              "from agno.agent import Agent\n\nagent = Agent(name='old')\n",
-		},
-		Args: []string{"--python", pythonenv.For(t, "agno==1.8.4"), "--no-reload"},
+		Files: map[string]string{"runagent.config.json": manifestOf(t, entrypoint("main.py", module)), "main.py": code},
+		Args:  []string{"--python", pythonenv.For(t, requirement), "--no-reload"},
 	})
 	if code := a.Wait(); code == 0 {
 		t.Errorf("serve ended with 0")
 	}
-	if out, want := a.Output(), "Installed is agno 1.8.4; its objects can be named from version 2 on"; !strings.Contains(out, want) {
-		t.Errorf("want %q in %s", want, out)
+	for _, want := range wanted {
+		if out := a.Output(); !strings.Contains(out, want) {
+			t.Errorf("want %q in %s", want, out)
+		}
 	}
 }
 
